@@ -1,0 +1,62 @@
+# Bare `make` lists the verbs. Everything runs from .venv, which `make setup` fills from the lock files.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+UV_PIP := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --generate-hashes \
+	--universal --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve test lint types format lock psql stop clean
+
+help: ## list these verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv from the lock files (does nothing when it is current)
+
+$(STAMP): pyproject.toml requirements/dev.txt requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed: run make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "==> making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: install your \
+	system's python3-venv package, then run make again" >&2; exit 1; }
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/uv.txt
+	@echo "==> installing the locked dependencies"
+	@$(UV_PIP) sync --require-hashes requirements/dev.txt requirements/uv.txt
+	@$(UV_PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+serve: $(STAMP) ## serve the API on 127.0.0.1:8000 over the embedded PostgreSQL
+	@$(BIN)/saas-api serve $(ARGS)
+
+test: $(STAMP) ## run every test
+	@$(BIN)/pytest -n 2 $(ARGS)
+
+lint: $(STAMP) ## check style with ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP) ## check types with mypy --strict
+	@$(BIN)/mypy
+
+format: $(STAMP) ## rewrite the Python files in house style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: $(STAMP) ## resolve the dependencies anew (ARGS=--upgrade) into requirements/
+	@$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
+	@$(COMPILE) $(ARGS) --extra dev pyproject.toml -o requirements/dev.txt
+	@echo uv | $(COMPILE) $(ARGS) - -o requirements/uv.txt
+
+psql: $(STAMP) ## open psql on the configured database (ARGS="--role saas_owner")
+	@$(BIN)/saas-api psql $(ARGS)
+
+stop: $(STAMP) ## stop the embedded PostgreSQL
+	@$(BIN)/saas-api stop
+
+clean: ## remove .venv and caches (the data in .data/ stays)
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage build dist
+	@find api tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
