@@ -1,0 +1,23 @@
+-- Who may touch live credentials: the gate.
+revoke all on table auth.credentials from public, saas_api, saas_gate, saas_audit, saas_dba;
+
+grant select, delete on table auth.credentials to saas_gate;
+grant insert (digest, user_id, expires_at) on table auth.credentials to saas_gate;
+-- For SELECT ... FOR UPDATE of the sessions that are cleared away.
+grant update (expires_at) on table auth.credentials to saas_gate;
+
+create policy read_gate on auth.credentials for select to saas_gate using (true);
+comment on policy read_gate on auth.credentials is 'gate.enter finds a credential by its digest.';
+
+create policy insert_gate on auth.credentials for insert to saas_gate
+with check (user_id = (select ctx.user_id()));
+comment on policy insert_gate on auth.credentials is 'gate.login opens a session of the user it has just checked.';
+
+create policy update_gate on auth.credentials for update to saas_gate
+using (user_id = (select ctx.user_id()) and expires_at < now())
+with check (false);
+comment on policy update_gate on auth.credentials is 'Expired sessions may be locked, none changed.';
+
+create policy remove_gate on auth.credentials for delete to saas_gate
+using (user_id = (select ctx.user_id()) and expires_at < now());
+comment on policy remove_gate on auth.credentials is 'gate.login clears away the user''s expired sessions.';

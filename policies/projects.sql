@@ -1,0 +1,31 @@
+-- Who may touch projects.
+revoke all on table app.projects from public, saas_api, saas_gate, saas_audit, saas_dba;
+
+grant select on table app.projects to saas_api;
+grant insert (organisation_id, name, description, status) on table app.projects to saas_api;
+grant update (name, description, status, deleted_at) on table app.projects to saas_api;
+
+-- Not granted, on purpose:
+--   DELETE: projects are deleted softly;
+--   INSERT and UPDATE of the whole table: they would allow LOCK TABLE, which stops every tenant;
+--   project_id, created_at, updated_at: the database sets them.
+
+create policy tenant_isolation on app.projects as restrictive for all to public
+using (organisation_id = (select ctx.tenant_id()))
+with check (organisation_id = (select ctx.tenant_id()));
+comment on policy tenant_isolation on app.projects is
+'The wall: whatever else is allowed, only rows of the organisation entered.';
+
+create policy read_viewer on app.projects for select to saas_api
+using ((select ctx.permits('projects.read')));
+comment on policy read_viewer on app.projects is 'Every role, and an API key, reads.';
+
+create policy insert_member on app.projects for insert to saas_api
+with check ((select ctx.permits('projects.write')));
+comment on policy insert_member on app.projects is 'Members and above, and API keys, create.';
+
+create policy update_member on app.projects for update to saas_api
+using ((select ctx.permits('projects.write')))
+with check ((select ctx.permits('projects.write')));
+comment on policy update_member on app.projects is
+'Members and above, and API keys, change and delete (softly).';

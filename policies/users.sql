@@ -1,0 +1,29 @@
+-- Who may touch users. No tenant table: a user may belong to many organisations, or to none.
+revoke all on table app.users from public, saas_api, saas_gate, saas_audit, saas_dba;
+
+grant select on table app.users to saas_api;
+
+grant select on table app.users to saas_gate;
+grant insert (user_id, email, display_name) on table app.users to saas_gate;
+
+create policy read_self on app.users for select to saas_api
+using (user_id = (select ctx.user_id()));
+comment on policy read_self on app.users is 'Users read themselves.';
+
+create policy read_admin on app.users for select to saas_api
+using (
+    exists (
+        select
+        from app.memberships as m
+        where m.organisation_id = (select ctx.tenant_id()) and m.user_id = users.user_id
+    )
+);
+comment on policy read_admin on app.users is
+'Who may list the members of the organisation entered (the policies of memberships say) reads who they are.';
+
+create policy read_gate on app.users for select to saas_gate using (true);
+comment on policy read_gate on app.users is 'Login, and adding a member by email.';
+
+create policy insert_gate on app.users for insert to saas_gate
+with check (user_id = (select ctx.user_id()));
+comment on policy insert_gate on app.users is 'gate.register.';

@@ -1,0 +1,28 @@
+create or replace function gate.find_user(p_email text)
+returns uuid
+language plpgsql
+stable
+parallel restricted
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_user_id uuid;
+begin
+    if not gate.permits('members.write') then
+        raise exception using errcode = 'SA403', message = 'role too low';
+    end if;
+    select u.user_id
+    into v_user_id
+    from app.users as u
+    where
+        casefold(u.email collate pg_catalog.pg_unicode_fast)
+        = casefold(p_email collate pg_catalog.pg_unicode_fast);
+    return v_user_id;
+end
+$$;
+
+comment on function gate.find_user(text) is
+    'Who has this email; null if nobody. For those who may add members: SA403 for others.';
+
+grant execute on function gate.find_user(text) to saas_api;

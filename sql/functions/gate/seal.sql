@@ -1,0 +1,27 @@
+create or replace function gate.seal(
+    p_user_id uuid,
+    p_api_key_id uuid,
+    p_tenant_id uuid,
+    p_role text,
+    p_request_id text
+)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform
+        set_config('app.user_id', coalesce(p_user_id::text, ''), true),
+        set_config('app.api_key_id', coalesce(p_api_key_id::text, ''), true),
+        set_config('app.tenant_id', coalesce(p_tenant_id::text, ''), true),
+        set_config('app.role', coalesce(p_role, ''), true),
+        set_config('app.request_id', coalesce(p_request_id, ''), true);
+    perform set_config('app.seal', gate.current_seal(), true);
+end
+$$;
+
+comment on function gate.seal(uuid, uuid, uuid, text, text) is
+    'Sets the context of this transaction and seals it. For the functions of this schema alone.';

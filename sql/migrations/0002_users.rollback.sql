@@ -1,0 +1,2 @@
+drop table auth.passwords;
+drop table app.users;

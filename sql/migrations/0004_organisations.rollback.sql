@@ -1,0 +1,2 @@
+drop table app.memberships;
+drop table app.organisations;
