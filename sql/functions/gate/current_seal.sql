@@ -1,5 +1,6 @@
 -- HMAC-SHA-256 (RFC 2104) over the settings as they stand, this backend and this transaction.
--- The request id comes last: it alone is free text, so no two contexts read the same.
+-- Each setting is quoted (%L), so that no two contexts read the same: anyone may put any text,
+-- a separator too, into any of them.
 -- Not granted to anyone: a caller who could ask for the seal of any settings could forge one.
 create or replace function gate.current_seal()
 returns text
@@ -12,7 +13,7 @@ as $$
 declare
     v_message bytea := convert_to(
         format(
-            '%s|%s|%s|%s|%s|%s|%s',
+            '%L|%L|%L|%L|%s|%s|%L',
             current_setting('app.user_id', true),
             current_setting('app.api_key_id', true),
             current_setting('app.tenant_id', true),
