@@ -2,7 +2,8 @@
 revoke all on table auth.credentials from public, saas_api, saas_gate, saas_audit, saas_dba;
 
 grant select, delete on table auth.credentials to saas_gate;
-grant insert (digest, user_id, expires_at) on table auth.credentials to saas_gate;
+grant insert (digest, user_id, organisation_id, api_key_id, expires_at)
+on table auth.credentials to saas_gate;
 -- For SELECT ... FOR UPDATE of the sessions that are cleared away.
 grant update (expires_at) on table auth.credentials to saas_gate;
 
@@ -21,3 +22,15 @@ comment on policy update_gate on auth.credentials is 'Expired sessions may be lo
 create policy remove_gate on auth.credentials for delete to saas_gate
 using (user_id = (select ctx.user_id()) and expires_at < now());
 comment on policy remove_gate on auth.credentials is 'gate.login clears away the user''s expired sessions.';
+
+create policy insert_gate_api_key on auth.credentials for insert to saas_gate
+with check (
+    organisation_id = (select ctx.tenant_id()) and (select ctx.permits('api_keys.write'))
+);
+comment on policy insert_gate_api_key on auth.credentials is
+'gate.store_api_key makes a key of the organisation entered live, for owners and admins.';
+
+create policy remove_gate_api_key on auth.credentials for delete to saas_gate
+using (organisation_id = (select ctx.tenant_id()) and (select ctx.permits('api_keys.write')));
+comment on policy remove_gate_api_key on auth.credentials is
+'gate.revoke_api_key ends a key of the organisation entered, for owners and admins.';

@@ -1,8 +1,11 @@
 -- Who may enter which room. Nothing is granted to PUBLIC anywhere.
-revoke all on schema app, auth, api, ctx, gate from public, saas_api, saas_gate, saas_audit, saas_dba;
+revoke all on schema app, auth, api, audit, ctx, gate
+from public, saas_api, saas_gate, saas_audit, saas_dba;
 
-grant usage on schema api, app, ctx, gate to saas_api;
-grant usage on schema app, auth, ctx, gate to saas_gate;
+grant usage on schema api, app, audit, ctx, gate to saas_api;
+grant usage on schema app, audit, auth, ctx, gate to saas_gate;
 grant create on schema gate to saas_gate;
+grant usage on schema audit, ctx, gate to saas_audit;
+grant create on schema audit to saas_audit;
 
 -- Not granted, on purpose: auth to saas_api (secrets), create to anyone else (no lookalikes).

@@ -14,3 +14,21 @@ before update of role on app.memberships
 for each row when (old.role = 'owner' and new.role <> 'owner')
 execute function gate.keep_last_owner();
 comment on trigger _500_last_owner_role on app.memberships is 'The last owner cannot be downgraded.';
+
+create trigger _900_audit_insert
+after insert on app.memberships
+referencing new table as new_rows
+for each statement execute function audit.memberships();
+comment on trigger _900_audit_insert on app.memberships is 'Written to audit.events.';
+
+create trigger _900_audit_update
+after update on app.memberships
+referencing old table as old_rows new table as new_rows
+for each statement execute function audit.memberships();
+comment on trigger _900_audit_update on app.memberships is 'Written to audit.events.';
+
+create trigger _900_audit_delete
+after delete on app.memberships
+referencing old table as old_rows
+for each statement execute function audit.memberships();
+comment on trigger _900_audit_delete on app.memberships is 'Written to audit.events.';

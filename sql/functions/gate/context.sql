@@ -20,4 +20,4 @@ $$;
 comment on function gate.context(text) is
     'One app.* setting, if the seal holds; null where it is empty. Raises SA401 otherwise.';
 
-grant execute on function gate.context(text) to saas_api;
+grant execute on function gate.context(text) to saas_api, saas_audit;

@@ -42,6 +42,9 @@ begin
     end if;
 
     perform gate.seal(v_user_id, v_api_key_id, p_organisation_id, v_role, p_request_id);
+    if v_api_key_id is not null then
+        perform gate.note_api_key_use(p_organisation_id, v_api_key_id);
+    end if;
 end
 $$;
 

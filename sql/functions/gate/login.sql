@@ -14,6 +14,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_slot smallint := gate.take_login_slot(p_email);
+    v_user_id uuid;
+    v_right boolean;
 begin
     if v_slot is null then
         retry_after := gate.login_retry_after(p_email);
@@ -21,31 +23,24 @@ begin
         return;
     end if;
 
-    select u.user_id
-    into user_id
+    select u.user_id, p.digest = sha256(p_output)
+    into v_user_id, v_right
     from app.users as u
     join auth.passwords as p on p.user_id = u.user_id
     where
         casefold(u.email collate pg_catalog.pg_unicode_fast)
-        = casefold(p_email collate pg_catalog.pg_unicode_fast)
-        and p.digest = sha256(p_output);
+        = casefold(p_email collate pg_catalog.pg_unicode_fast);
 
-    if found then
-        perform gate.seal(user_id, null, null, null, p_request_id);
-        insert into auth.credentials (digest, user_id, expires_at)
-        values (p_session, login.user_id, now() + make_interval(secs => p_ttl_seconds));
-        delete from auth.credentials as c
-        where c.digest in (
-            select e.digest
-            from auth.credentials as e
-            where e.user_id = login.user_id and e.expires_at < now()
-            limit 10
-            for update skip locked
-        );
+    if v_right then
+        user_id := v_user_id;
+        perform gate.seal(v_user_id, null, null, null, p_request_id);
+        perform gate.open_session(v_user_id, p_session, p_ttl_seconds);
+        perform audit.record_user_event('user.logged_in', v_user_id, p_request_id);
     else
         update auth.login_slots as s
         set failed_at = now()
         where s.email_digest = gate.email_digest(p_email) and s.slot = v_slot;
+        perform audit.record_user_event('user.login_failed', v_user_id, p_request_id);
     end if;
     return next;
 end

@@ -25,6 +25,7 @@ begin
     insert into auth.login_slots (email_digest, slot)
     select gate.email_digest(p_email), s.slot from generate_series(1, 10) as s (slot)
     on conflict do nothing;
+    perform audit.record_user_event('user.registered', v_user_id, p_request_id);
     return v_user_id;
 end
 $$;

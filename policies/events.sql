@@ -1,0 +1,21 @@
+-- Who may touch audit events: administrators read their own tenant's, the triggers write.
+revoke all on table audit.events, audit.events_default
+from public, saas_api, saas_gate, saas_audit, saas_dba;
+
+grant select on table audit.events to saas_api;
+grant insert on table audit.events to saas_audit;
+
+-- Not granted, to anyone: UPDATE, DELETE, TRUNCATE, nor anything on a partition.
+
+create policy tenant_isolation on audit.events as restrictive for all to public
+using (organisation_id = (select ctx.tenant_id()))
+with check (current_user = 'saas_audit');
+comment on policy tenant_isolation on audit.events is
+'The wall: only events of the organisation entered; only the triggers'' owner writes, for any.';
+
+create policy read_admin on audit.events for select to saas_api
+using ((select ctx.permits('audit.read')));
+comment on policy read_admin on audit.events is 'Owners and admins read.';
+
+create policy insert_audit on audit.events for insert to saas_audit with check (true);
+comment on policy insert_audit on audit.events is 'The trigger functions of schema audit.';

@@ -1,0 +1,28 @@
+create or replace function api.keep_response(
+    p_organisation_id uuid,
+    p_endpoint text,
+    p_idempotency_key text,
+    p_response json
+)
+returns void
+language plpgsql
+volatile
+parallel unsafe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    update app.idempotency_keys as k
+    set response = p_response
+    where
+        k.organisation_id = p_organisation_id
+        and k.principal_id = coalesce(ctx.user_id(), ctx.api_key_id())
+        and k.endpoint = p_endpoint
+        and k.idempotency_key = p_idempotency_key;
+end
+$$;
+
+comment on function api.keep_response(uuid, text, text, json) is
+    'Stores the answer to a request with an idempotency key, in the transaction of its work.';
+
+grant execute on function api.keep_response(uuid, text, text, json) to saas_api;

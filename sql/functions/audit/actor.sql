@@ -1,0 +1,29 @@
+create or replace function audit.actor(
+    out actor_type text,
+    out user_id uuid,
+    out api_key_id uuid,
+    out database_role text,
+    out request_id text
+)
+returns record
+language plpgsql
+stable
+parallel restricted
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if coalesce(current_setting('app.seal', true), '') = '' then
+        actor_type := 'database_role';
+        database_role := session_user;
+    else
+        user_id := gate.context('app.user_id');
+        api_key_id := gate.context('app.api_key_id');
+        request_id := gate.context('app.request_id');
+        actor_type := case when api_key_id is null then 'user' else 'api_key' end;
+    end if;
+end
+$$;
+
+comment on function audit.actor() is
+    'Who acts: the user or API key of the sealed context; without one, the database role that logged in.';

@@ -1,0 +1,59 @@
+create or replace function audit.memberships()
+returns trigger
+language plpgsql
+volatile
+parallel unsafe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_actor record := audit.actor();
+    v_events bigint;
+begin
+    if tg_op = 'INSERT' then
+        insert into audit.events (
+            organisation_id, action, target_type, target_id, changes,
+            actor_type, actor_user_id, actor_api_key_id, actor_database_role, request_id
+        )
+        select
+            n.organisation_id, 'member.added', 'member', n.user_id,
+            jsonb_build_object('role', jsonb_build_object('old', null, 'new', n.role)),
+            v_actor.actor_type, v_actor.user_id, v_actor.api_key_id, v_actor.database_role,
+            v_actor.request_id
+        from new_rows as n;
+    elsif tg_op = 'UPDATE' then
+        insert into audit.events (
+            organisation_id, action, target_type, target_id, changes,
+            actor_type, actor_user_id, actor_api_key_id, actor_database_role, request_id
+        )
+        select
+            n.organisation_id, 'member.updated', 'member', n.user_id,
+            jsonb_build_object('role', jsonb_build_object('old', o.role, 'new', n.role)),
+            v_actor.actor_type, v_actor.user_id, v_actor.api_key_id, v_actor.database_role,
+            v_actor.request_id
+        from new_rows as n
+        join old_rows as o on o.organisation_id = n.organisation_id and o.user_id = n.user_id
+        where n.role <> o.role;
+    else
+        insert into audit.events (
+            organisation_id, action, target_type, target_id, changes,
+            actor_type, actor_user_id, actor_api_key_id, actor_database_role, request_id
+        )
+        select
+            o.organisation_id, 'member.removed', 'member', o.user_id,
+            jsonb_build_object('role', jsonb_build_object('old', o.role, 'new', null)),
+            v_actor.actor_type, v_actor.user_id, v_actor.api_key_id, v_actor.database_role,
+            v_actor.request_id
+        from old_rows as o;
+    end if;
+    get diagnostics v_events = row_count;
+    perform audit.count_events(v_events);
+    return null;
+end
+$$;
+
+comment on function audit.memberships() is
+    'Trigger: member.added, member.updated, member.removed.';
+
+-- To create the trigger takes EXECUTE; to fire it takes nothing.
+grant execute on function audit.memberships() to saas_owner;

@@ -1,0 +1,80 @@
+create or replace function audit.projects()
+returns trigger
+language plpgsql
+volatile
+parallel unsafe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_actor record := audit.actor();
+    v_events bigint;
+begin
+    if tg_op = 'INSERT' then
+        insert into audit.events (
+            organisation_id, action, target_type, target_id, changes,
+            actor_type, actor_user_id, actor_api_key_id, actor_database_role, request_id
+        )
+        select
+            n.organisation_id, 'project.created', 'project', n.project_id,
+            jsonb_build_object(
+                'name', jsonb_build_object('old', null, 'new', n.name),
+                'status', jsonb_build_object('old', null, 'new', n.status)
+            )
+            || case
+                when n.description is null then '{}'
+                else jsonb_build_object(
+                    'description', jsonb_build_object('old', null, 'new', n.description)
+                )
+            end,
+            v_actor.actor_type, v_actor.user_id, v_actor.api_key_id, v_actor.database_role,
+            v_actor.request_id
+        from new_rows as n;
+    else
+        insert into audit.events (
+            organisation_id, action, target_type, target_id, changes,
+            actor_type, actor_user_id, actor_api_key_id, actor_database_role, request_id
+        )
+        select
+            n.organisation_id,
+            case when n.deleted_at is null then 'project.updated' else 'project.deleted' end,
+            'project',
+            n.project_id,
+            case
+                when n.name = o.name then '{}'
+                else jsonb_build_object(
+                    'name', jsonb_build_object('old', o.name, 'new', n.name)
+                )
+            end
+            || case
+                when n.description is not distinct from o.description then '{}'
+                else jsonb_build_object(
+                    'description', jsonb_build_object('old', o.description, 'new', n.description)
+                )
+            end
+            || case
+                when n.status = o.status then '{}'
+                else jsonb_build_object(
+                    'status', jsonb_build_object('old', o.status, 'new', n.status)
+                )
+            end,
+            v_actor.actor_type, v_actor.user_id, v_actor.api_key_id, v_actor.database_role,
+            v_actor.request_id
+        from new_rows as n
+        join old_rows as o
+            on o.organisation_id = n.organisation_id and o.project_id = n.project_id
+        where
+            (n.name, n.description, n.status, n.deleted_at)
+            is distinct from (o.name, o.description, o.status, o.deleted_at);
+    end if;
+    get diagnostics v_events = row_count;
+    perform audit.count_events(v_events);
+    return null;
+end
+$$;
+
+comment on function audit.projects() is
+    'Trigger: project.created, project.updated, project.deleted.';
+
+-- To create the trigger takes EXECUTE; to fire it takes nothing.
+grant execute on function audit.projects() to saas_owner;

@@ -1,0 +1,2 @@
+drop index auth.credentials_api_key_id_idx;
+drop table app.api_keys;
