@@ -1,9 +1,9 @@
-"""libpq URLs: taken apart, and put together again for another role or database."""
+"""libpq URLs: taken apart, put together again for another role or database, and opened."""
 
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from psycopg import ProgrammingError
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from api.failure import Failure
@@ -18,7 +18,7 @@ def parse(url: str, *, name: str) -> dict[str, Any]:
     """
     try:
         return {key: value for key, value in conninfo_to_dict(url).items() if value is not None}
-    except ProgrammingError:
+    except psycopg.ProgrammingError:
         raise Failure(
             f"{name} is no libpq URL: write postgresql://role:password@host:5432/database"
         ) from None
@@ -45,3 +45,17 @@ def build(parts: dict[str, Any]) -> str:
 def replace(url: str, **parts: str) -> str:
     """The same URL with some of its parts exchanged, for example `dbname="postgres"`."""
     return build({**parse(url, name="the URL"), **parts})
+
+
+def connect(url: str, *, name: str, **parameters: Any) -> psycopg.Connection:
+    """
+    Open an autocommit connection.
+
+    `name` is where the URL came from; `parameters` are libpq's, and win over the URL's.
+    Errors: Failure with libpq's reason, which holds no password.
+    """
+    parse(url, name=name)
+    try:
+        return psycopg.connect(url, autocommit=True, **parameters)
+    except psycopg.OperationalError as error:
+        raise Failure(f"cannot connect with {name}: {error}") from None
