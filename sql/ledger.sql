@@ -29,9 +29,8 @@ comment on table deploy.schema_version is 'One row: the version of the schema, a
 comment on column deploy.schema_version.version is
     '16 hexadecimal digits of the SHA-256 over all migrations and definitions.';
 
+-- Locked during each run of saas-api migrate, this file included: commented below, once.
 create table if not exists deploy.migration_lock ();
-comment on table deploy.migration_lock is
-    'Always empty. saas-api migrate locks it, so that two runs come one after the other.';
 
 do $$
 declare
@@ -52,7 +51,15 @@ begin
             'comment on policy all_owner on %s is %L', v_table, 'Only who migrates reads and writes.'
         );
         if obj_description(v_table) is null then
-            execute format('comment on table %s is %L', v_table, 'Bookkeeping of yoyo.');
+            execute format(
+                'comment on table %s is %L',
+                v_table,
+                case
+                    when v_table = 'deploy.migration_lock'::regclass
+                    then 'Always empty: saas-api migrate locks it, so that runs do not overlap.'
+                    else 'Bookkeeping of yoyo.'
+                end
+            );
         end if;
     end loop;
 
