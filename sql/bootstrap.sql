@@ -57,6 +57,7 @@ grant saas_owner, saas_gate, saas_audit to saas_migrator with inherit false, set
 --    its own at each connection, and `saas-api doctor` compares.
 alter role saas_api set search_path = pg_catalog;
 alter role saas_api set timezone = 'UTC';
+alter role saas_api set default_transaction_isolation = 'read committed';
 alter role saas_api set statement_timeout = '5s';
 alter role saas_api set lock_timeout = '5s';
 alter role saas_api set idle_in_transaction_session_timeout = '10s';
@@ -123,6 +124,28 @@ begin
             and has_function_privilege('public', p.oid, 'execute')
     loop
         execute format('revoke execute on function %s from public', v_function);
+    end loop;
+end
+$$;
+
+-- 5. A leakproof comparison may run before a policy's own condition does, and may use the planner's
+--    statistics. EXPLAIN ANALYZE then tells whether a row of any tenant passed it ("never executed"),
+--    and EXPLAIN how many rows might: a binary search over that spells out other tenants' names and
+--    emails. So nothing stays leakproof in this database but the equality of ids, which every key's
+--    index needs. Only a superuser can; `saas-api doctor` tells.
+do $$
+declare
+    v_function regprocedure;
+begin
+    if current_setting('is_superuser') <> 'on' then
+        return;
+    end if;
+    for v_function in
+        select p.oid
+        from pg_catalog.pg_proc as p
+        where p.proleakproof and p.oid <> 'pg_catalog.uuid_eq(uuid, uuid)'::regprocedure
+    loop
+        execute format('alter function %s not leakproof', v_function);
     end loop;
 end
 $$;
