@@ -34,14 +34,17 @@ begin
         perform gate.seal(user_id, null, null, null, p_request_id);
         insert into auth.credentials (digest, user_id, expires_at)
         values (p_session, login.user_id, now() + make_interval(secs => p_ttl_seconds));
-        delete from auth.credentials as c
-        where c.digest in (
+        -- Materialized: as a subquery it may be run again for each row, and the limit is none.
+        with expired as materialized (
             select e.digest
             from auth.credentials as e
             where e.user_id = login.user_id and e.expires_at < now()
             limit 10
             for update skip locked
-        );
+        )
+
+        delete from auth.credentials as c
+        where c.digest in (select e.digest from expired as e);
     else
         update auth.login_slots as s
         set failed_at = now()
