@@ -37,6 +37,7 @@ NOT_FOUND = Kind("not-found", 404, "Not found", "There is no such resource for t
 METHOD_NOT_ALLOWED = Kind(
     "method-not-allowed", 405, "Method not allowed", "See the Allow header for what is offered."
 )
+TOO_SLOW = Kind("body-too-slow", 408, "Body too slow", "The body did not arrive in time.")
 CONFLICT = Kind("conflict", 409, "Conflict", "The request conflicts with what is there.")
 EMAIL_TAKEN = Kind("email-taken", 409, "Email taken", "A user with this email exists already.")
 LAST_OWNER = Kind("last-owner", 409, "Last owner", "An organisation keeps at least one owner.")
@@ -131,7 +132,7 @@ class Problem(Exception):
 
 
 class RequestProblem(Problem):
-    """What is wrong with the request in itself (400, 413, 415, 422): only said to a live caller."""
+    """What is wrong with the request in itself (400, 408, 413, 415, 422): only said to a live caller."""
 
 
 class Unavailable(Exception):

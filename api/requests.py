@@ -5,10 +5,11 @@ A body is strict JSON: UTF-8, no member twice, no NaN, no number out of range. E
 fields is listed at once. No detail repeats a value that was sent.
 """
 
+import asyncio
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -19,6 +20,7 @@ from api.problems import (
     INVALID,
     MALFORMED,
     TOO_LARGE,
+    TOO_SLOW,
     UNSUPPORTED,
     FieldError,
     RequestProblem,
@@ -26,6 +28,7 @@ from api.problems import (
 from api.schemas import Query, Shape
 
 MAX_BODY_BYTES = 1024 * 1024
+BODY_SECONDS = 30.0
 MAX_ERRORS = 100
 BIGINT_DIGITS = 19
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
@@ -55,7 +58,7 @@ async def read_body(request: web.Request, shape: Shape) -> dict[str, Any]:
         # Neither character gets through the decoder but by an escape.
         if b"\\u" in body:
             value = _replace_unfit(value, "", faults)
-        return _fit(value, shape, faults)
+        return fit(value, shape, faults)
     except RecursionError:
         raise _malformed("The body is nested too deeply.") from None
 
@@ -73,10 +76,10 @@ def read_query(request: web.Request, query: Query) -> Mapping[str, Any]:
     for name, text in request.query.items():
         if name in given:
             faults.append(FieldError(name, "given more than once"))
-        if UNFIT_CHARACTERS.search(text):
-            faults.append(FieldError(name, UNFIT_DETAIL))
+        if UNFIT_CHARACTERS.search(name + text):
+            raise _invalid([FieldError(UNFIT_CHARACTERS.sub("\ufffd", name), UNFIT_DETAIL)])
         given[name] = _number(text) if _is_integer(query.shape, name) else text
-    errors = faults or _faults(given, query.shape, _name)
+    errors = [*faults, *_faults(given, query.shape, _name)]
     if errors:
         raise _invalid(errors)
     return query.defaults | given
@@ -143,7 +146,12 @@ async def _read(request: web.Request) -> bytes:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
     try:
-        return await request.read()
+        if request.content.is_eof():  # it is here already, as most are
+            return await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise RequestProblem(TOO_SLOW) from None
     except web.HTTPRequestEntityTooLarge:
         raise RequestProblem(TOO_LARGE) from None
     except (web.RequestPayloadError, HttpProcessingError):
@@ -173,7 +181,7 @@ def _replace_unfit(value: Any, pointer: str, faults: list[FieldError]) -> Any:
             return value
 
 
-def _fit(value: Any, shape: Shape, faults: list[FieldError]) -> dict[str, Any]:
+def fit(value: Any, shape: Shape, faults: Sequence[FieldError] = ()) -> dict[str, Any]:
     """The object, trimmed, if it fits and has no faults already; else all its faults."""
     known = {fault.pointer for fault in faults}
     errors = [*faults, *(e for e in _faults(value, shape, _pointer) if e.pointer not in known)]
