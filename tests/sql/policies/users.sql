@@ -1,5 +1,5 @@
 begin;
-select plan(87);
+select plan(89);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -128,9 +128,17 @@ select tests.as_nobody();
 select throws_ok(
     'select email from app.users', 'SA401', null, 'nobody reads a user without a context'
 );
+select throws_ok(
+    $$ select from app.users where email = 'none@acme.example' $$, 'SA401', null,
+    'nobody learns without a context that an email is not there'
+);
 select tests.may_not_delete_or_stop('nobody', 'app.users');
 select tests.as_forger('owner');
 select throws_ok('select email from app.users', 'SA401', null, 'a forger reads no user');
+select throws_ok(
+    $$ select from app.users where email = 'none@acme.example' $$, 'SA401', null,
+    'a forger learns no more than that'
+);
 select tests.as('viewer');
 select set_config('app.user_id', tests.user_id('owner')::text, true);
 select throws_ok(
