@@ -6,6 +6,13 @@ grant select on table app.users to saas_api;
 grant select on table app.users to saas_gate;
 grant insert (user_id, email, display_name) on table app.users to saas_gate;
 
+-- A one-time filter, so that it is asked before any condition of the caller's on a row: without a
+-- context, `where email < 'm'` would else fail only if such an email exists.
+create policy context_first on app.users as restrictive for select to saas_api
+using ((select ctx.user_id()) is not null);
+comment on policy context_first on app.users is
+'No context is an error, whatever is asked; an API key reads no user.';
+
 create policy read_self on app.users for select to saas_api
 using (user_id = (select ctx.user_id()));
 comment on policy read_self on app.users is 'Users read themselves.';

@@ -13,14 +13,17 @@ as $$
 begin
     insert into auth.credentials (digest, user_id, expires_at)
     values (p_session, p_user_id, now() + make_interval(secs => p_ttl_seconds));
-    delete from auth.credentials as c
-    where c.digest in (
+    -- Materialized: as a subquery it may be run again for each row, and the limit is none.
+    with expired as materialized (
         select e.digest
         from auth.credentials as e
         where e.user_id = p_user_id and e.expires_at < now()
         limit 10
         for update skip locked
-    );
+    )
+
+    delete from auth.credentials as c
+    where c.digest in (select e.digest from expired as e);
 end
 $$;
 

@@ -13,6 +13,12 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- An older snapshot would still show credentials and memberships that have been revoked since.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception using
+            errcode = '25001',
+            message = 'a context is entered under read committed only';
+    end if;
     perform
         set_config('app.user_id', coalesce(p_user_id::text, ''), true),
         set_config('app.api_key_id', coalesce(p_api_key_id::text, ''), true),
@@ -24,4 +30,4 @@ end
 $$;
 
 comment on function gate.seal(uuid, uuid, uuid, text, text) is
-    'Sets the context of this transaction and seals it. For the functions of this schema alone.';
+    'Sets the context of this transaction and seals it. For the functions of this schema alone. Raises 25001 unless the transaction is read committed.';

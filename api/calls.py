@@ -1,0 +1,140 @@
+"""
+What a handler is given, and how its answer is made.
+
+A route says what its requests hold (`Route`); here a request becomes a `Call` whose credential,
+query and body have been checked, in the contract's order of refusal: 401 first, then what is wrong
+with the request in itself. The rest (404, 403, 404) is the database's to say.
+"""
+
+import json
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import hdrs, web
+from multidict import istr
+
+from api.credentials import Credentials
+from api.database import Database
+from api.passwords import Passwords
+from api.problems import RequestProblem
+from api.requests import identifier, read_body, read_query
+from api.schemas import NO_QUERY, Query, Shape
+from api.settings import Settings
+
+REQUEST_ID_HEADER = istr("X-Request-ID")
+REQUEST_ID = web.RequestKey("request_id", str)
+REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+AUTHENTICATE = "select 1 from api.authenticate($1)"
+
+
+@dataclass(slots=True)
+class Lifecycle:
+    """Whether the process is stopping, and how many requests are under way."""
+
+    draining: bool = False
+    in_flight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the handlers of one application share."""
+
+    settings: Settings
+    database: Database
+    credentials: Credentials
+    passwords: Passwords
+    schema_version: str
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One request, checked. `credential` is the digest the database knows (b"" where the route asks
+    for none); `query` and `body` fit the route's schemas.
+    """
+
+    request: web.Request
+    services: Services
+    credential: bytes
+    request_id: str
+    query: Mapping[str, Any]
+    body: dict[str, Any]
+
+    def id(self, name: str) -> str:
+        """The id in the path, or the nil UUID for what is no UUID."""
+        return identifier(self.request.match_info[name])
+
+    async def fetch(self, sql: str, *args: object) -> Any:
+        """Run this request's one statement; its $1 is the credential, its $2 the request id."""
+        return await self.services.database.fetch_value(
+            sql, self.credential, self.request_id, *args
+        )
+
+
+Handler = Callable[[Call], Awaitable[web.Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An endpoint: where it is, who serves it, and what its requests may hold."""
+
+    method: str
+    path: str
+    handler: Handler
+    authenticated: bool = True
+    query: Query | None = NO_QUERY  # None: not looked at
+    body: Shape | None = None
+
+
+def serve(route: Route, services: Services) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The aiohttp handler of a route."""
+    handler, query_shape, body_shape = route.handler, route.query, route.body
+
+    async def handle(request: web.Request) -> web.Response:
+        credential = b""
+        if route.authenticated:
+            credential = services.credentials.digest(request.headers.get(hdrs.AUTHORIZATION))
+        try:
+            query = read_query(request, query_shape) if query_shape else {}
+            body = await read_body(request, body_shape) if body_shape else {}
+        except RequestProblem:
+            if route.authenticated:
+                await services.database.fetch_row(AUTHENTICATE, credential)
+            raise
+        return await handler(Call(request, services, credential, request[REQUEST_ID], query, body))
+
+    return handle
+
+
+def request_id(request: web.Request) -> str:
+    """The client's request id if it is a good one, else a new one."""
+    given = request.headers.get(REQUEST_ID_HEADER)
+    if given is not None and REQUEST_ID_PATTERN.fullmatch(given):
+        return given
+    return f"{random.getrandbits(128):032x}"
+
+
+def ok(body: bytes) -> web.Response:
+    """200 with a JSON body."""
+    return web.Response(body=body, content_type="application/json")
+
+
+def created(body: bytes, location: str | None = None, *, key: str | None = None) -> web.Response:
+    """201 with a JSON body; `location` is the path of the collection, `key` the new id's field."""
+    response = web.Response(status=201, body=body, content_type="application/json")
+    if location is not None and key is not None:
+        response.headers[hdrs.LOCATION] = f"{location}/{json.loads(body)[key]}"
+    return response
+
+
+def no_content() -> web.Response:
+    """204."""
+    return web.Response(status=204)

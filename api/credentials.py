@@ -1,0 +1,107 @@
+"""
+From a bearer token to the digest that the database knows.
+
+An access token is a JWT that carries its session's 256-bit secret as `sid`. Here the signature, the
+issuer and the expiry are checked; whether the session still lives is the database's business, on
+every request. A token's signature is checked once: a bounded cache, keyed by the token's digest,
+remembers the answer until the token expires.
+"""
+
+import base64
+import secrets
+import time
+import uuid
+from dataclasses import dataclass
+from hashlib import sha256
+
+import jwt
+
+from api.problems import UNAUTHORISED, Problem
+
+ALGORITHM = "HS256"
+CLAIMS = ("iss", "sub", "sid", "iat", "exp", "jti")
+SECRET_BYTES = 32
+CACHE_SIZE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A new session: its secret as the token carries it, and the digest the database keeps."""
+
+    sid: str
+    digest: bytes
+
+
+def new_session() -> Session:
+    """A session with 256 bits of randomness."""
+    secret = secrets.token_bytes(SECRET_BYTES)
+    return Session(
+        sid=base64.urlsafe_b64encode(secret).rstrip(b"=").decode(), digest=sha256(secret).digest()
+    )
+
+
+class Credentials:
+    """Makes and checks access tokens for one issuer and one signing secret."""
+
+    def __init__(self, *, secret: str, issuer: str, ttl_seconds: int) -> None:
+        self.ttl_seconds = ttl_seconds
+        self._secret = secret.encode()
+        self._issuer = issuer
+        self._verified: dict[bytes, tuple[float, bytes]] = {}
+
+    def issue(self, user_id: str, session: Session) -> str:
+        """An access token for a session that the database has just opened."""
+        now = int(time.time())
+        claims = {
+            "iss": self._issuer,
+            "sub": user_id,
+            "sid": session.sid,
+            "iat": now,
+            "exp": now + self.ttl_seconds,
+            "jti": str(uuid.uuid4()),
+        }
+        return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
+
+    def digest(self, authorization: str | None) -> bytes:
+        """
+        The 32-byte digest of the credential in an `Authorization` header.
+
+        Errors: 401 for no credential, another scheme, or a token that is not ours or has expired.
+        """
+        if authorization is None:
+            raise Problem(UNAUTHORISED)
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token.isascii():
+            raise Problem(UNAUTHORISED)
+        token_digest = sha256(token.encode()).digest()
+        known = self._verified.get(token_digest)
+        if known is None:
+            known = self._verify(token)
+            if len(self._verified) >= CACHE_SIZE:
+                del self._verified[next(iter(self._verified))]
+            self._verified[token_digest] = known
+        expires_at, credential = known
+        if expires_at <= time.time():
+            self._verified.pop(token_digest, None)
+            raise Problem(UNAUTHORISED)
+        return credential
+
+    def _verify(self, token: str) -> tuple[float, bytes]:
+        """When the token expires, and its credential's digest."""
+        try:
+            claims = jwt.decode(
+                token.strip(" "),
+                self._secret,
+                algorithms=[ALGORITHM],
+                issuer=self._issuer,
+                # `iat` is not compared with this clock: it may be another machine's.
+                options={"require": list(CLAIMS), "verify_iat": False, "verify_aud": False},
+            )
+            sid = claims["sid"]
+            secret = base64.b64decode(sid + "=" * (-len(sid) % 4), altchars=b"-_", validate=True)
+            expires_at = float(claims["exp"])
+        except (jwt.PyJWTError, TypeError, ValueError, OverflowError):
+            raise Problem(UNAUTHORISED) from None
+        if len(secret) != SECRET_BYTES:
+            raise Problem(UNAUTHORISED)
+        return expires_at, sha256(secret).digest()

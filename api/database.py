@@ -1,0 +1,268 @@
+"""
+The pool of PostgreSQL connections, and the one way to run a statement on them.
+
+Every request is one statement in autocommit, so nothing outlives it: a connection is leased for
+one call, last in first out, and handed back without a reset. Statements are prepared once per
+connection. A connection that broke, timed out or was cancelled half-way is thrown away. A statement
+is sent a second time only where it is certain that the first did nothing.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+
+from api.problems import Unavailable
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 5.0
+LEASE_SECONDS = 5.0
+FIRST_BACKOFF_SECONDS = 0.1
+LAST_BACKOFF_SECONDS = 2.0
+# The server's statement_timeout strikes first; this is for a network that swallows the answer.
+GRACE_SECONDS = 1.0
+
+
+class PoolExhausted(Unavailable):
+    """No connection became free in time."""
+
+
+class DatabaseAway(Unavailable):
+    """There is no connection to be had, or it broke while the statement ran."""
+
+
+class RoleUnfit(Unavailable):
+    """The role could step around the policies, so nothing is served with it."""
+
+
+class _Link:
+    """One connection, and the statements prepared on it by their text."""
+
+    __slots__ = ("_names", "_prepared", "connection")
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self._prepared: dict[str, Any] = {}
+        self._names = 0
+
+    async def fetch(self, sql: str, args: tuple[object, ...]) -> Any:
+        """Run one statement and return its rows; prepare it first where that is still to do."""
+        statement = self._prepared.get(sql) or await self._prepare(sql)
+        try:
+            return await statement.fetch(*args)
+        except asyncpg.PostgresError as error:
+            if not _is_stale(error):
+                raise
+        # The prepared statement was out of date (a migration, a pooler): the server refused it
+        # and rolled back, so it is safe to say it again.
+        self._prepared.clear()
+        statement = await self._prepare(sql)
+        return await statement.fetch(*args)
+
+    async def _prepare(self, sql: str) -> Any:
+        self._names += 1
+        statement = await self.connection.prepare(sql, name=f"saas_api_{self._names}")
+        self._prepared[sql] = statement
+        return statement
+
+    def survives(self, error: BaseException) -> bool:
+        """Whether the connection is still good after a statement ended in `error`."""
+        return (
+            isinstance(error, asyncpg.PostgresError)
+            and not (error.sqlstate or "").startswith("57P")
+            and not self.connection.is_closed()
+        )
+
+
+def _is_stale(error: Any) -> bool:
+    """Whether the error says that the prepared statement no longer fits the database."""
+    return (
+        isinstance(error, asyncpg.InvalidCachedStatementError)
+        or error.sqlstate == "26000"  # invalid_sql_statement_name
+        or (error.sqlstate == "XX000" and "cache lookup failed" in str(error))
+    )
+
+
+class Database:
+    """
+    A pool of at most `size` connections, made when they are needed.
+
+    `statements` counts the statements sent for callers. `role_check` is a query that returns one
+    text a row for each reason not to serve with this role; it runs on the first connection.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int = 10,
+        statement_timeout_ms: int = 5000,
+        lease_seconds: float = LEASE_SECONDS,
+        role_check: str | None = None,
+        application_name: str = "saas-api",
+    ) -> None:
+        self.statements = 0
+        self._url = url
+        self._size = size
+        self._lease_seconds = lease_seconds
+        self._statement_seconds = statement_timeout_ms / 1000 + GRACE_SECONDS
+        self._server_settings = {
+            "application_name": application_name,
+            "search_path": "pg_catalog",
+            "statement_timeout": str(statement_timeout_ms),
+            "timezone": "UTC",
+        }
+        self._role_check = role_check
+        self._idle: list[_Link] = []
+        self._waiting: deque[asyncio.Future[_Link | None]] = deque()
+        self._open = 0  # connections that are there, being made, or promised to a waiter
+        self._closed = False
+        self._backoff = 0.0
+        self._retry_at = 0.0
+
+    @property
+    def connections(self) -> dict[str, int]:
+        """How many connections are idle, and how many busy."""
+        return {"idle": len(self._idle), "busy": self._open - len(self._idle)}
+
+    async def fetch_value(self, sql: str, *args: object) -> Any:
+        """Run one statement that answers with one row, and return the row's first column."""
+        return (await self.fetch_row(sql, *args))[0]
+
+    async def fetch_row(self, sql: str, *args: object) -> Any:
+        """
+        Run one statement that answers with one row. `json` comes as bytes, as PostgreSQL sent it.
+
+        Errors: asyncpg.PostgresError as the database raised it; Unavailable when it cannot answer.
+        """
+        link = self._take() or await self._lease()
+        self.statements += 1
+        try:
+            rows = await link.fetch(sql, args)
+        except BaseException as error:
+            if link.survives(error):
+                self._release(link)
+                raise
+            broken = link.connection.is_closed()
+            self._discard(link)
+            if broken or isinstance(error, (OSError, TimeoutError)):
+                raise DatabaseAway("the connection broke, or the answer did not come") from error
+            raise
+        self._release(link)
+        return rows[0]
+
+    async def close(self) -> None:
+        """Close what is idle and refuse what waits; a busy connection closes when handed back."""
+        self._closed = True
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(DatabaseAway("the pool is closed"))
+        idle, self._idle = self._idle, []
+        self._open -= len(idle)
+        for link in idle:
+            try:
+                await link.connection.close(timeout=1)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                link.connection.terminate()
+
+    def _take(self) -> _Link | None:
+        """The connection that was handed back last, if one is idle and alive."""
+        while self._idle:
+            link = self._idle.pop()
+            if not link.connection.is_closed():
+                return link
+            self._open -= 1
+        return None
+
+    async def _lease(self) -> _Link:
+        """A new connection while there may be more, else the next one that is handed back."""
+        if self._closed:
+            raise DatabaseAway("the pool is closed")
+        if self._open < self._size:
+            self._open += 1
+            return await self._connect()
+        waiter: asyncio.Future[_Link | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            async with asyncio.timeout(self._lease_seconds):
+                link = await waiter
+        except BaseException as error:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._pass_on(waiter.result())
+            if isinstance(error, TimeoutError):
+                raise PoolExhausted("no connection became free in time") from None
+            raise
+        return link or await self._connect()
+
+    def _release(self, link: _Link) -> None:
+        if self._closed or link.connection.is_closed():
+            self._discard(link)
+        else:
+            self._pass_on(link)
+
+    def _discard(self, link: _Link) -> None:
+        link.connection.terminate()
+        self._pass_on(None)
+
+    def _pass_on(self, link: _Link | None) -> None:
+        """Hand a connection, or the right to make one (None), to who waits longest, or keep it."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(link)
+                return
+        if link is None:
+            self._open -= 1
+        else:
+            self._idle.append(link)
+
+    async def _connect(self) -> _Link:
+        """Make a connection in a slot counted already; after a failure fail at once for a while."""
+        loop = asyncio.get_running_loop()
+        try:
+            if loop.time() < self._retry_at:
+                raise DatabaseAway("the database is away")
+            try:
+                return _Link(await self._open_connection())
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                if not self._backoff:
+                    log.warning("database away: %s", type(error).__name__)
+                self._backoff = min(
+                    max(2 * self._backoff, FIRST_BACKOFF_SECONDS), LAST_BACKOFF_SECONDS
+                )
+                self._retry_at = loop.time() + self._backoff
+                raise DatabaseAway("the database is away") from error
+        except BaseException:
+            self._pass_on(None)
+            raise
+
+    async def _open_connection(self) -> Any:
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=self._statement_seconds,
+            statement_cache_size=0,
+            server_settings=self._server_settings,
+        )
+        try:
+            # Bodies stay the bytes that PostgreSQL built: no text, no parsing, no second encoding.
+            await connection.set_type_codec(
+                "json", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary"
+            )
+            if self._role_check is not None:
+                reasons = [row[0] for row in await connection.fetch(self._role_check)]
+                if reasons:
+                    log.critical("database role refused: %s", "; ".join(reasons))
+                    raise RoleUnfit("; ".join(reasons))
+                self._role_check = None
+        except BaseException:
+            connection.terminate()
+            raise
+        if self._backoff:
+            log.info("database back")
+            self._backoff = 0.0
+        return connection

@@ -1,0 +1,1 @@
+"""The endpoints, one module a resource: each handler is one SQL call and its answer."""

@@ -1,0 +1,70 @@
+"""Organisations: {"organisation_id": uuid, "name": str, "created_at", "updated_at": RFC 3339}."""
+
+import json
+
+from aiohttp import web
+
+from api.calls import Call, created, ok
+
+
+async def create(call: Call) -> web.Response:
+    """
+    Create an organisation; the caller becomes its owner.
+
+    Body: {"name": str}.
+    Returns: 201 the organisation, its path in Location.
+    Errors: 401, 403 (API key), 422.
+    Source: sql/functions/api/create_organisation.sql
+    """
+    organisation = await call.fetch(
+        "select body from api.create_organisation($1, $2, $3) as body", call.body["name"]
+    )
+    return created(organisation, "/orgs", key="organisation_id")
+
+
+async def list_page(call: Call) -> web.Response:
+    """
+    A page of the caller's organisations, newest first.
+
+    Query: limit, offset.
+    Returns: 200 {"items": [organisation], "total": int, "limit": int, "offset": int}.
+    Errors: 401, 403 (API key), 422.
+    Source: sql/functions/api/list_organisations.sql
+    """
+    page = await call.fetch(
+        "select body from api.list_organisations($1, $2, $3, $4) as body",
+        call.query["limit"],
+        call.query["offset"],
+    )
+    return ok(page)
+
+
+async def get(call: Call) -> web.Response:
+    """
+    One organisation.
+
+    Returns: 200 the organisation.
+    Errors: 401, 403 (API key), 404.
+    Source: sql/functions/api/get_organisation.sql
+    """
+    organisation = await call.fetch(
+        "select body from api.get_organisation($1, $2, $3) as body", call.id("organisation_id")
+    )
+    return ok(organisation)
+
+
+async def update(call: Call) -> web.Response:
+    """
+    Rename an organisation.
+
+    Body: {"name": str}.
+    Returns: 200 the organisation.
+    Errors: 401, 403 (role too low), 404, 422.
+    Source: sql/functions/api/update_organisation.sql
+    """
+    organisation = await call.fetch(
+        "select body from api.update_organisation($1, $2, $3, $4) as body",
+        call.id("organisation_id"),
+        json.dumps(call.body),
+    )
+    return ok(organisation)

@@ -1,0 +1,265 @@
+"""
+From what a client sent to values that fit their schema, or to the problem that says why not.
+
+A body is strict JSON: UTF-8, no member twice, no NaN, no number out of range. Every fault of the
+fields is listed at once. No detail repeats a value that was sent.
+"""
+
+import asyncio
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+from jsonschema_rs import ValidationError, ValidationErrorKind
+
+from api.problems import (
+    INVALID,
+    MALFORMED,
+    TOO_LARGE,
+    TOO_SLOW,
+    UNSUPPORTED,
+    FieldError,
+    RequestProblem,
+)
+from api.schemas import Query, Shape
+
+MAX_BODY_BYTES = 1024 * 1024
+BODY_SECONDS = 30.0
+MAX_ERRORS = 100
+BIGINT_DIGITS = 19
+NIL_UUID = "00000000-0000-0000-0000-000000000000"
+UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
+UNFIT_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
+UNFIT_DETAIL = "must not hold NUL or half a surrogate pair"
+
+Pointer = Callable[[list[str]], str]
+
+
+def identifier(text: str) -> str:
+    """A UUID, or the nil UUID (which is never there) for what is none."""
+    return text if UUID.fullmatch(text) else NIL_UUID
+
+
+async def read_body(request: web.Request, shape: Shape) -> dict[str, Any]:
+    """
+    The request's body as `shape` has it, names trimmed.
+
+    Errors: RequestProblem 415, 413, 400 and 422, in this order.
+    """
+    _check_media_type(request)
+    body = await _read(request)
+    faults: list[FieldError] = []
+    try:
+        value = parse(body)
+        # Neither character gets through the decoder but by an escape.
+        if b"\\u" in body:
+            value = _replace_unfit(value, "", faults)
+        return fit(value, shape, faults)
+    except RecursionError:
+        raise _malformed("The body is nested too deeply.") from None
+
+
+def read_query(request: web.Request, query: Query) -> Mapping[str, Any]:
+    """
+    The query's parameters, with the default (or None) of each that is not given.
+
+    Errors: RequestProblem 422 whose pointers are the names of the parameters.
+    """
+    if not request.rel_url.raw_query_string:
+        return query.defaults
+    faults: list[FieldError] = []
+    given: dict[str, Any] = {}
+    for name, text in request.query.items():
+        if name in given:
+            faults.append(FieldError(name, "given more than once"))
+        if UNFIT_CHARACTERS.search(name + text):
+            raise _invalid([FieldError(UNFIT_CHARACTERS.sub("\ufffd", name), UNFIT_DETAIL)])
+        given[name] = _number(text) if _is_integer(query.shape, name) else text
+    errors = [*faults, *_faults(given, query.shape, _name)]
+    if errors:
+        raise _invalid(errors)
+    return query.defaults | given
+
+
+def parse(body: bytes) -> Any:
+    """Parse strict JSON. Errors: RequestProblem 400."""
+    if not body.strip():
+        raise _malformed("The body is empty.")
+    try:
+        return _DECODER.decode(body.decode())
+    except UnicodeDecodeError:
+        raise _malformed("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise _malformed(
+            f"The body is not well-formed JSON at line {error.lineno}, column {error.colno}."
+        ) from None
+    except ValueError:  # more digits than Python reads
+        raise _malformed("A number is out of range.") from None
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise _malformed("An object has two members of one name.")
+    return members
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _malformed("A number is out of range.")
+    return number
+
+
+def _constant(_name: str) -> Any:
+    raise _malformed("NaN and Infinity are not JSON.")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members, parse_float=_float, parse_constant=_constant
+)
+
+
+def _check_media_type(request: web.Request) -> None:
+    headers = request.headers
+    if headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        raise RequestProblem(UNSUPPORTED)
+    given = headers.get(hdrs.CONTENT_TYPE)
+    if given != "application/json" and (
+        given is None
+        or request.content_type != "application/json"
+        or (request.charset or "utf-8").lower() not in ("utf-8", "utf8")
+    ):
+        raise RequestProblem(UNSUPPORTED)
+
+
+async def _read(request: web.Request) -> bytes:
+    """The body, of which never more than the limit (and one piece from the network) is kept."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise RequestProblem(TOO_LARGE)
+    expects = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
+    if expects and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    try:
+        if request.content.is_eof():  # it is here already, as most are
+            return await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise RequestProblem(TOO_SLOW) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise RequestProblem(TOO_LARGE) from None
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise _malformed("The body did not arrive whole.") from None
+
+
+def _replace_unfit(value: Any, pointer: str, faults: list[FieldError]) -> Any:
+    """The same value without characters that PostgreSQL cannot store; each is a fault."""
+    match value:
+        case str():
+            if UNFIT_CHARACTERS.search(value) is None:
+                return value
+            faults.append(FieldError(pointer, UNFIT_DETAIL))
+            return UNFIT_CHARACTERS.sub("\ufffd", value)
+        case dict():
+            clean = {}
+            for name, each in value.items():
+                fit_name = UNFIT_CHARACTERS.sub("\ufffd", name)
+                clean[fit_name] = _replace_unfit(each, f"{pointer}/{_escape(fit_name)}", faults)
+            return clean
+        case list():
+            return [
+                _replace_unfit(each, f"{pointer}/{index}", faults)
+                for index, each in enumerate(value)
+            ]
+        case _:
+            return value
+
+
+def fit(value: Any, shape: Shape, faults: Sequence[FieldError] = ()) -> dict[str, Any]:
+    """The object, trimmed, if it fits and has no faults already; else all its faults."""
+    known = {fault.pointer for fault in faults}
+    errors = [*faults, *(e for e in _faults(value, shape, _pointer) if e.pointer not in known)]
+    if not errors:
+        for name, limit in shape.bounded.items():
+            if len(value.get(name, "").encode()) > limit:
+                detail = shape.properties[name]["description"]
+                errors.append(FieldError(_pointer([name]), detail))
+    if errors:
+        raise _invalid(errors)
+    for name in shape.trimmed:
+        if isinstance(text := value.get(name), str):
+            value[name] = text.strip()
+    fitting: dict[str, Any] = value
+    return fitting
+
+
+def _faults(value: Any, shape: Shape, pointer: Pointer) -> list[FieldError]:
+    """What the schema finds wrong, in the order of the fields."""
+    try:
+        if shape.validator.is_valid(value):
+            return []
+        errors = list(shape.validator.iter_errors(value))
+    except ValueError:  # deeper than the validator goes
+        raise _malformed("The body is nested too deeply.") from None
+    return list(
+        dict.fromkeys(fault for error in errors for fault in _explain(error, shape, pointer))
+    )
+
+
+def _explain(error: ValidationError, shape: Shape, pointer: Pointer) -> Iterable[FieldError]:
+    """One fault of the schema in words; several where fields are unknown."""
+    path = [str(part) for part in error.instance_path]
+    match error.kind:
+        case ValidationErrorKind.Required(property=name):
+            yield FieldError(pointer([*path, name]), "is required")
+        case ValidationErrorKind.AdditionalProperties(unexpected=names):
+            for name in names:
+                yield FieldError(pointer([*path, name]), "is not known here")
+        case ValidationErrorKind.OneOfNotValid() | ValidationErrorKind.OneOfMultipleValid():
+            names = [each["required"][0] for each in shape.schema["oneOf"]]
+            yield FieldError("", f"exactly one of {' and '.join(names)} is required")
+        case ValidationErrorKind.MinProperties():
+            yield FieldError("", f"at least one of {', '.join(shape.properties)} is required")
+        case _ if not path:
+            yield FieldError("", "the body must be a JSON object")
+        case _:
+            yield FieldError(pointer(path), f"must be {shape.properties[path[0]]['description']}")
+
+
+def _pointer(path: list[str]) -> str:
+    """RFC 6901."""
+    return "".join("/" + _escape(part) for part in path)
+
+
+def _name(path: list[str]) -> str:
+    """The pointer to a query parameter is its name."""
+    return "".join(path)
+
+
+def _escape(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+def _is_integer(shape: Shape, name: str) -> bool:
+    return name in shape.properties and shape.properties[name]["type"] == "integer"
+
+
+def _number(text: str) -> int | str:
+    """The integer, or the text for the schema to refuse."""
+    if text.isascii() and text.isdigit() and len(text) <= BIGINT_DIGITS:
+        return int(text)
+    return text
+
+
+def _malformed(detail: str) -> RequestProblem:
+    return RequestProblem(MALFORMED, detail=detail)
+
+
+def _invalid(errors: list[FieldError]) -> RequestProblem:
+    return RequestProblem(INVALID, errors=errors[:MAX_ERRORS])

@@ -1,0 +1,187 @@
+"""
+The server: gunicorn's arbiter over aiohttp's uvloop worker, and an orderly end.
+
+On SIGTERM a worker first answers /readyz with 503 while it still listens, so that a load balancer
+turns away from it; then it stops listening, finishes the requests under way, and exits with 0.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import time
+from math import ceil
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+from aiohttp import web
+from aiohttp.worker import GunicornUVLoopWebWorker
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
+from api import doctor, logs
+from api.app import create_app
+from api.calls import SERVICES, Lifecycle
+from api.failure import Failure
+from api.settings import Settings
+
+log = logging.getLogger(__name__)
+
+NOTICE_SECONDS = 1.0  # how long /readyz says 503 before the listener closes
+DRAIN_SECONDS = 10.0
+KEEPALIVE_SECONDS = 75
+BACKLOG = 2048
+CHECK_SECONDS = 5.0
+
+
+def serve(settings: Settings) -> int:
+    """
+    Serve until told to stop, and return the exit status: 0 after an orderly end.
+
+    Does not return in the worker processes.
+    Errors: Failure when it cannot start (role unfit, port taken).
+    """
+    if settings.database_url is None:
+        raise ValueError("serve needs a database_url")
+    logs.configure(level=settings.log_level, environment=settings.environment)
+    if reasons := asyncio.run(_role_faults(settings.database_url)):
+        raise Failure(
+            f"the database role must not serve: {'; '.join(reasons)}: see saas-api doctor"
+        )
+    try:
+        listener = _listen(settings.host, settings.port)
+    except OSError as error:
+        raise Failure(
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}):"
+            " set SAAS_API_PORT or --port to a free one"
+        ) from error
+    master = os.getpid()
+    try:
+        _Server(settings, listener).run()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if os.getpid() != master:  # a worker: what follows in the caller is the master's to do
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+        return status
+    return 0
+
+
+async def _role_faults(url: str) -> list[str]:
+    """Why the role must not serve; nothing if it may, or if the database is away for now."""
+    try:
+        connection = await asyncpg.connect(url, timeout=CHECK_SECONDS)
+        try:
+            return [row[0] for row in await connection.fetch(doctor.ROLE_FAULTS)]
+        finally:
+            await connection.close(timeout=CHECK_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        log.warning("the database is away, serving 503 until it is back: %s", type(error).__name__)
+        return []
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket, bound here so that a port that is taken is said in one line."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn's application object: its configuration, and the runner each worker makes."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self.settings = settings
+        self.address = listener.getsockname()[:2]
+        self.descriptor = listener.detach()  # gunicorn's from here on
+        self.lifecycle: Lifecycle | None = None
+        super().__init__(prog="saas-api")
+
+    def load_config(self) -> None:
+        options = {
+            "bind": f"fd://{self.descriptor}",
+            "workers": self.settings.workers,
+            "worker_class": _Worker,
+            "logger_class": _JsonLogger,
+            "loglevel": self.settings.log_level.lower(),
+            "keepalive": KEEPALIVE_SECONDS,
+            "graceful_timeout": ceil(NOTICE_SECONDS + DRAIN_SECONDS + 2),
+            "control_socket_disable": True,
+            "proc_name": "saas-api",
+            "when_ready": self._announce,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:  # older gunicorns have no control socket
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """What aiohttp's worker calls in its own process and event loop."""
+        return self._make_runner
+
+    async def _make_runner(self) -> web.AppRunner:
+        app = create_app(self.settings)
+        self.lifecycle = app[SERVICES].lifecycle
+        return _Runner(
+            app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=1.0
+        )
+
+    def _announce(self, _arbiter: object) -> None:
+        host, port = self.address
+        if host in ("0.0.0.0", "::"):  # noqa: S104
+            host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        sys.stderr.write(
+            f"saas-api {self.settings.app_version} listens on {url}\nTry: curl -s {url}/healthz\n"
+        )
+        sys.stderr.flush()
+
+
+class _Runner(web.AppRunner):
+    """An AppRunner whose end waits for the requests under way, uploads included."""
+
+    async def cleanup(self) -> None:
+        for site in list(self.sites):
+            await site.stop()
+        lifecycle = self.app[SERVICES].lifecycle
+        lifecycle.draining = True
+        await asyncio.sleep(0)  # what was accepted already starts
+        deadline = time.monotonic() + DRAIN_SECONDS
+        # Polled here, so that no request has to signal its end while nobody waits for it.
+        while lifecycle.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        await super().cleanup()
+
+
+class _Worker(GunicornUVLoopWebWorker):
+    """aiohttp's worker, which gives notice before it goes."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM: not ready from now on, gone after the notice."""
+        lifecycle: Lifecycle | None = self.app.lifecycle
+        if lifecycle is None:  # still starting
+            self.handle_quit(sig, frame)
+        elif not lifecycle.draining:
+            lifecycle.draining = True
+            self.loop.call_later(NOTICE_SECONDS, self.handle_quit, sig, frame)
+
+
+class _JsonLogger(Logger):  # type: ignore[misc]
+    """gunicorn's own messages, through `logging` like everything else."""
+
+    def setup(self, cfg: Any) -> None:
+        self.cfg = cfg
+        self.loglevel = self.error_log.level
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self._access_log_enabled = False

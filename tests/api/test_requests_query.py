@@ -1,0 +1,100 @@
+"""Query parameters: plain digits, known names, each once; the pointer is the parameter's name."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from api import schemas
+from api.problems import RequestProblem
+from api.requests import read_query
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Api
+
+DEFAULTS = {
+    "limit": 50,
+    "offset": 0,
+    "status": None,
+    "name": None,
+    "sort_by": "created_at",
+    "sort_direction": "desc",
+}
+
+
+def read(query: str) -> dict[str, object]:
+    request = make_mocked_request("GET", f"/projects{query}")
+    return dict(read_query(request, schemas.PROJECTS_QUERY))
+
+
+@pytest.mark.parametrize("query", ["", "?", "?&"])
+def test_query_empty_gives_the_defaults(query: str) -> None:
+    assert read(query) == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?limit=1", {"limit": 1}),
+        ("?limit=200&offset=9223372036854775807", {"limit": 200, "offset": 2**63 - 1}),
+        ("?limit=007", {"limit": 7}),
+        ("?status=archived&sort_by=name&sort_direction=asc", {"status": "archived"}),
+        ("?name=%C3%89co%25_", {"name": "Éco%_"}),
+        ("?name=a+b", {"name": "a b"}),
+        ("?name=", {"name": ""}),
+        ("?name=12", {"name": "12"}),
+    ],
+)
+def test_query_that_fits_is_read(query: str, expected: dict[str, object]) -> None:
+    assert expected.items() <= read(query).items()
+
+
+@pytest.mark.parametrize(
+    ("query", "pointers"),
+    [
+        ("?limit=0", ["limit"]),
+        ("?limit=201", ["limit"]),
+        ("?limit=", ["limit"]),
+        ("?limit", ["limit"]),
+        ("?limit=%2B5", ["limit"]),
+        ("?limit=+5", ["limit"]),
+        ("?limit=5.0", ["limit"]),
+        ("?limit=1e1", ["limit"]),
+        ("?limit=%D9%A3", ["limit"]),
+        ("?limit=%C2%B2", ["limit"]),
+        ("?limit=" + "1" * 5000, ["limit"]),
+        ("?offset=-1", ["offset"]),
+        ("?offset=9223372036854775808", ["offset"]),
+        ("?offset=99999999999999999999", ["offset"]),
+        ("?status=ACTIVE", ["status"]),
+        ("?sort_by=id", ["sort_by"]),
+        ("?sort_direction=up", ["sort_direction"]),
+        ("?name=" + "n" * 201, ["name"]),
+        ("?name=a%00", ["name"]),
+        ("?limit=1&limit=1", ["limit"]),
+        ("?cursor=1", ["cursor"]),
+        ("?Limit=1", ["Limit"]),
+        ("?limit=x&offset=y&z=1", ["limit", "offset", "z"]),
+    ],
+)
+def test_query_that_does_not_fit_names_the_parameter(query: str, pointers: list[str]) -> None:
+    with pytest.raises(RequestProblem) as caught:
+        read(query)
+    assert caught.value.kind.status == 422
+    assert [error.pointer for error in caught.value.errors] == pointers
+
+
+async def test_query_where_none_is_known_is_422(offline: "Api") -> None:
+    answer = await offline.send("POST", "/auth/login?x=1", json={})
+    assert (answer.status, answer.pointers) == (422, ["x"])
+
+
+async def test_query_of_health_is_not_looked_at(offline: "Api") -> None:
+    assert (await offline.get("/healthz", probe="1")).status == 200
+
+
+async def test_query_in_raw_bytes_is_no_500(offline: "Api") -> None:
+    from tests.api.test_requests_body import exchange
+
+    came = await exchange(offline, b"POST /auth/login?x=\xff\xfe HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert came.split()[1] in (b"400", b"422")

@@ -1,0 +1,52 @@
+begin;
+select plan(8);
+
+select tests.new_tenant('Acme');
+insert into auth.passwords (user_id, salt, parameters, digest)
+values (tests.user_id('owner'), sha256('salt'), 'm=8,t=1,p=1', sha256('output'));
+
+select tests.as_nobody();
+select results_eq(
+    format('select * from api.login_challenge(%L, %L)', e.email, 'm=65536,t=3,p=4'),
+    $$ values (sha256('salt'), 'm=8,t=1,p=1', null::integer) $$,
+    format('%s is given the salt and the cost of the password', e.email)
+)
+from unnest(array['owner@acme.example', 'OWNER@Acme.Example']) as e (email);
+
+-- An email without an account looks like any other.
+select is(
+    (select parameters from api.login_challenge('nobody@acme.example', 'm=65536,t=3,p=4')),
+    'm=65536,t=3,p=4',
+    'an unknown email is given the cost of today'
+);
+select is(
+    (select octet_length(salt) from api.login_challenge('nobody@acme.example', 'm=65536,t=3,p=4')),
+    16,
+    'an unknown email is given a salt'
+);
+select is(
+    (select salt from api.login_challenge('NOBODY@acme.example', 'x')),
+    (select salt from api.login_challenge('nobody@acme.example', 'y')),
+    'an unknown email is given the same salt each time, whatever its case'
+);
+select isnt(
+    (select salt from api.login_challenge('nobody@acme.example', 'x')),
+    (select salt from api.login_challenge('nobodies@acme.example', 'x')),
+    'another unknown email is given another salt'
+);
+select is(
+    (select retry_after from api.login_challenge('nobody@acme.example', 'x')), null,
+    'an unknown email may try'
+);
+select tests.as_superuser();
+create temporary table salt_before as
+select c.salt from api.login_challenge('nobody@acme.example', 'x') as c;
+update auth.seal_key set inner_key = outer_key, outer_key = inner_key;
+select isnt(
+    (select c.salt from api.login_challenge('nobody@acme.example', 'x') as c),
+    (select s.salt from salt_before as s),
+    'nobody foretells a made-up salt without the key'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,50 @@
+begin;
+select plan(7);
+
+select tests.new_tenant('Acme');
+
+create function pg_temp.permissions()
+returns text[]
+language sql
+as $$
+    select array_agg(p.permission order by p.permission collate "C")
+    from unnest(array[
+        'organisation.read', 'organisation.update', 'members.read', 'members.write',
+        'owners.write', 'projects.read', 'projects.write', 'made.up', '', null
+    ]) as p (permission)
+    where ctx.permits(p.permission) and gate.permits(p.permission);
+$$;
+
+select tests.as('owner');
+select is(
+    pg_temp.permissions(),
+    '{members.read,members.write,organisation.read,organisation.update,owners.write,projects.read,projects.write}',
+    'an owner may do everything there is'
+);
+select tests.as('admin');
+select is(
+    pg_temp.permissions(),
+    '{members.read,members.write,organisation.read,organisation.update,projects.read,projects.write}',
+    'an admin may do everything but make owners'
+);
+select tests.as('member');
+select is(
+    pg_temp.permissions(), '{organisation.read,projects.read,projects.write}',
+    'a member may read the organisation, and write projects'
+);
+select tests.as('viewer');
+select is(pg_temp.permissions(), '{organisation.read,projects.read}', 'a viewer may read');
+select tests.as('api_key');
+select is(
+    pg_temp.permissions(), '{projects.read,projects.write}', 'an API key may write projects'
+);
+select tests.as('stranger');
+select is(pg_temp.permissions(), null, 'a stranger may do nothing');
+
+select tests.as('owner');
+select throws_ok(
+    'select from ctx.permission', '42501', null, 'an owner may not read the relation itself'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,531 @@
+-- What holds for every object of the product, those of later days too: each test lists the
+-- offenders, and there are none.
+begin;
+select plan(52);
+
+create temporary view product_table as
+select c.oid, c.oid::regclass as name, c.relname, c.relowner, c.relnamespace, n.nspname
+from pg_catalog.pg_class as c
+join tests.product_schemas as n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p');
+
+-- A tenant table has an organisation_id. Credentials are no tenant's: they are looked up before
+-- anybody has entered anywhere, by the gate alone.
+create temporary view tenant_table as
+select t.oid, t.name, t.relname, a.attnum, a.attnotnull
+from product_table as t
+join pg_catalog.pg_attribute as a on a.attrelid = t.oid
+where a.attname = 'organisation_id' and t.nspname <> 'auth';
+
+create temporary view product_function as
+select
+    p.oid, p.oid::regprocedure as name, n.nspname, p.proname, p.proowner, p.proacl, p.proconfig,
+    p.prosecdef, p.proleakproof, p.prorettype
+from pg_catalog.pg_proc as p
+join tests.product_schemas as n on n.oid = p.pronamespace;
+
+-- Row-level security.
+select is_empty(
+    $$
+    select t.name from product_table as t join pg_catalog.pg_class as c using (oid)
+    where not (c.relrowsecurity and c.relforcerowsecurity)
+    $$,
+    'row-level security is enabled and forced on every table'
+);
+select is_empty(
+    $$
+    select t.name from tenant_table as t
+    where not exists (
+        select from pg_catalog.pg_policy as p
+        where
+            p.polrelid = t.oid and p.polname = 'tenant_isolation' and not p.polpermissive
+            and p.polcmd = '*' and p.polroles = '{0}'
+            and pg_get_expr(p.polqual, p.polrelid) ~ 'organisation_id = \( SELECT ctx.tenant_id\(\)'
+            and pg_get_expr(p.polwithcheck, p.polrelid)
+                ~ '^\(organisation_id = \( SELECT ctx.tenant_id\(\) AS tenant_id\)\)$'
+    )
+    $$,
+    'every tenant table has the restrictive policy tenant_isolation, for all commands and everyone'
+);
+select is_empty(
+    $$
+    select p.polname, t.name from pg_catalog.pg_policy as p join product_table as t on t.oid = p.polrelid
+    where p.polpermissive and 0 = any (p.polroles)
+    $$,
+    'every permissive policy names the roles it is for'
+);
+select is_empty(
+    $$
+    select p.polname, t.name, e.expression
+    from pg_catalog.pg_policy as p
+    join product_table as t on t.oid = p.polrelid
+    cross join lateral (
+        values (pg_get_expr(p.polqual, p.polrelid)), (pg_get_expr(p.polwithcheck, p.polrelid))
+    ) as e (expression)
+    where regexp_count(e.expression, '\mctx\.') <> regexp_count(e.expression, '\( SELECT ctx\.\w+\(')
+    $$,
+    'every policy asks ctx once a statement, in (select ...), never once a row'
+);
+
+-- PUBLIC has nothing.
+select is_empty(
+    $$
+    select n.nspname, x.privilege_type
+    from tests.product_schemas as s
+    join pg_catalog.pg_namespace as n using (oid)
+    cross join lateral aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) as x
+    where x.grantee = 0
+    $$,
+    'PUBLIC has no privilege on a schema'
+);
+select is_empty(
+    $$
+    select c.oid::regclass, x.privilege_type
+    from pg_catalog.pg_class as c
+    join tests.product_schemas as n on n.oid = c.relnamespace
+    cross join lateral aclexplode(c.relacl) as x
+    where x.grantee = 0
+    $$,
+    'PUBLIC has no privilege on a table, a view or a sequence'
+);
+select is_empty(
+    $$
+    select c.oid::regclass, a.attname, x.privilege_type
+    from pg_catalog.pg_attribute as a
+    join pg_catalog.pg_class as c on c.oid = a.attrelid
+    join tests.product_schemas as n on n.oid = c.relnamespace
+    cross join lateral aclexplode(a.attacl) as x
+    where x.grantee = 0
+    $$,
+    'PUBLIC has no privilege on a column'
+);
+select is_empty(
+    $$
+    select f.name from product_function as f
+    cross join lateral aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) as x
+    where x.grantee = 0
+    $$,
+    'PUBLIC may execute no function'
+);
+select is_empty(
+    $$
+    select d.datname, x.privilege_type
+    from pg_catalog.pg_database as d
+    cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) as x
+    where d.datname = current_database() and x.grantee = 0
+    $$,
+    'PUBLIC has no privilege on the database'
+);
+select is_empty(
+    $$
+    select d.datname, x.privilege_type
+    from pg_catalog.pg_database as d
+    cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) as x
+    where
+        d.datname = current_database() and x.grantee = 'saas_api'::regrole
+        and x.privilege_type <> 'CONNECT'
+    $$,
+    'the API may connect to the database, and make no object there, not even a temporary one'
+);
+set local role saas_owner;
+create function app.tomorrow() returns integer language sql as 'select 1';
+set local role saas_gate;
+create function gate.tomorrow() returns integer language sql as 'select 1';
+reset role;
+select is_empty(
+    $$
+    select f.name from product_function as f
+    where f.proname = 'tomorrow' and has_function_privilege('saas_api', f.oid, 'execute')
+    $$,
+    'a function made tomorrow is nobody''s until it is granted'
+);
+drop function app.tomorrow(), gate.tomorrow();
+
+-- Functions.
+select is_empty(
+    $$
+    select f.name, f.proconfig from product_function as f
+    where not coalesce('search_path=pg_catalog, pg_temp' = any (f.proconfig), false)
+    $$,
+    'every function has its search_path fixed'
+);
+select is_empty(
+    $$ select f.name from product_function as f where f.prosecdef and f.nspname not in ('gate', 'audit') $$,
+    'no function is a definer outside gate and audit'
+);
+select is_empty(
+    $$
+    select f.name, f.proowner::regrole from product_function as f
+    where f.proowner::regrole::text <> case f.nspname
+        when 'gate' then 'saas_gate' when 'audit' then 'saas_audit' else 'saas_owner'
+    end
+    $$,
+    'the functions of gate and audit are owned by saas_gate and saas_audit, others by saas_owner'
+);
+select is_empty(
+    $$ select f.name from product_function as f where f.proleakproof $$,
+    'no function is marked leakproof: it would see rows before the policies do'
+);
+select is_empty(
+    $$ select f.nspname, f.proname from product_function as f group by 1, 2 having count(*) > 1 $$,
+    'no function has an overload'
+);
+select is_empty(
+    $$
+    select f.name from product_function as f
+    where
+        f.prorettype in ('trigger'::regtype, 'event_trigger'::regtype)
+        and has_function_privilege('saas_api', f.oid, 'execute')
+    $$,
+    'the API executes no trigger function'
+);
+select is_empty(
+    $$
+    select f.name, x.grantee::regrole from product_function as f
+    cross join lateral aclexplode(f.proacl) as x
+    where f.nspname = 'api' and x.grantee not in (f.proowner, 'saas_api'::regrole)
+    $$,
+    'schema api is for the API alone'
+);
+
+-- Who owns what.
+select is_empty(
+    $$
+    select pg_describe_object(d.classid, d.objid, d.objsubid)
+    from pg_catalog.pg_shdepend as d
+    where
+        d.refclassid = 'pg_authid'::regclass and d.refobjid = 'saas_api'::regrole and d.deptype = 'o'
+        and d.dbid in (0, (select oid from pg_catalog.pg_database where datname = current_database()))
+    $$,
+    'the API owns nothing'
+);
+select is_empty(
+    $$
+    select pg_describe_object(d.classid, d.objid, d.objsubid)
+    from pg_catalog.pg_shdepend as d
+    where
+        d.refclassid = 'pg_authid'::regclass and d.deptype = 'o'
+        and d.refobjid in ('saas_gate'::regrole, 'saas_audit'::regrole)
+        and d.classid not in ('pg_proc'::regclass, 'pg_default_acl'::regclass)
+        and d.dbid in (0, (select oid from pg_catalog.pg_database where datname = current_database()))
+    $$,
+    'the gate and the audit own functions and nothing else'
+);
+select is_empty(
+    $$
+    select c.oid::regclass, c.relowner::regrole
+    from pg_catalog.pg_class as c join tests.product_schemas as n on n.oid = c.relnamespace
+    where c.relowner <> 'saas_owner'::regrole
+    union all
+    select null, n.nspowner::regrole
+    from pg_catalog.pg_namespace as n join tests.product_schemas as s using (oid)
+    where n.nspowner not in ('saas_owner'::regrole, 'pg_database_owner'::regrole)
+    $$,
+    'every schema, table and view is owned by saas_owner'
+);
+
+-- Roles.
+select is_empty(
+    $$
+    select r.rolname from pg_catalog.pg_roles as r
+    where
+        r.rolname ~ '^saas_'
+        and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication)
+    $$,
+    'no role of the product is above the rules'
+);
+select is_empty(
+    $$
+    select m.roleid::regrole from pg_catalog.pg_auth_members as m where m.member = 'saas_api'::regrole
+    $$,
+    'the API is a member of nothing'
+);
+select is_empty(
+    $$
+    select m.member::regrole, m.roleid::regrole from pg_catalog.pg_auth_members as m
+    join pg_catalog.pg_roles as r on r.oid = m.member
+    where
+        m.roleid in ('saas_owner'::regrole, 'saas_gate'::regrole, 'saas_audit'::regrole, 'saas_api'::regrole)
+        and m.member <> 'saas_migrator'::regrole and not r.rolsuper and not r.rolcreaterole
+    $$,
+    'nobody but the migrator becomes the owner, the gate or the audit'
+);
+select is_empty(
+    $$
+    select r.rolname from pg_catalog.pg_roles as r
+    where r.rolname ~ '^saas_' and r.rolcanlogin <> (r.rolname in ('saas_api', 'saas_migrator'))
+    $$,
+    'the API and the migrator log in, and no other role of the product'
+);
+
+-- Grants.
+select is_empty(
+    $$
+    select c.oid::regclass, x.privilege_type
+    from pg_catalog.pg_class as c
+    join tests.product_schemas as n on n.oid = c.relnamespace
+    cross join lateral aclexplode(c.relacl) as x
+    where
+        c.relkind <> 'S' and x.grantee = 'saas_api'::regrole and x.privilege_type <> 'SELECT'
+    $$,
+    'the API has no privilege on a whole table but SELECT: any other allows LOCK TABLE'
+);
+select is_empty(
+    $$
+    select c.oid::regclass, a.attname, x.privilege_type
+    from pg_catalog.pg_attribute as a
+    join pg_catalog.pg_class as c on c.oid = a.attrelid
+    join tests.product_schemas as n on n.oid = c.relnamespace
+    cross join lateral aclexplode(a.attacl) as x
+    where x.grantee = 'saas_api'::regrole and (
+        x.privilege_type = 'REFERENCES'
+        or x.privilege_type in ('INSERT', 'UPDATE') and a.attname in ('created_at', 'updated_at')
+        or x.privilege_type = 'UPDATE' and a.attname = 'organisation_id'
+    )
+    $$,
+    'the API writes no time the database sets, and moves no row to another organisation'
+);
+select is_empty(
+    $$
+    select c.oid::regclass, x.grantee::regrole
+    from pg_catalog.pg_class as c
+    join tests.product_schemas as n on n.oid = c.relnamespace
+    cross join lateral aclexplode(c.relacl) as x
+    where c.relkind = 'S' and x.grantee <> c.relowner
+    $$,
+    'no sequence is granted to anyone'
+);
+select is_empty(
+    $$
+    select n.nspname::text, x.grantee::regrole, x.privilege_type
+    from pg_catalog.pg_namespace as n
+    cross join lateral aclexplode(n.nspacl) as x
+    where n.nspname = 'auth' and x.grantee not in (n.nspowner, 'saas_gate'::regrole)
+    union all
+    select c.oid::regclass::text, x.grantee::regrole, x.privilege_type
+    from pg_catalog.pg_class as c
+    cross join lateral aclexplode(c.relacl) as x
+    where
+        c.relnamespace = 'auth'::regnamespace
+        and x.grantee not in (c.relowner, 'saas_gate'::regrole)
+    union all
+    select c.oid::regclass || '.' || a.attname, x.grantee::regrole, x.privilege_type
+    from pg_catalog.pg_attribute as a
+    join pg_catalog.pg_class as c on c.oid = a.attrelid
+    cross join lateral aclexplode(a.attacl) as x
+    where
+        c.relnamespace = 'auth'::regnamespace
+        and x.grantee not in (c.relowner, 'saas_gate'::regrole)
+    $$,
+    'nobody but the gate has a grant in auth'
+);
+select is_empty(
+    $$
+    select n.nspname, x.grantee::regrole
+    from pg_catalog.pg_namespace as n
+    join tests.product_schemas as s using (oid)
+    cross join lateral aclexplode(n.nspacl) as x
+    where
+        x.privilege_type = 'CREATE' and x.grantee <> n.nspowner
+        and (n.nspname, x.grantee::regrole::text) not in (
+            ('gate', 'saas_gate'), ('audit', 'saas_audit')
+        )
+    $$,
+    'nobody makes objects in a schema that is not theirs'
+);
+select is_empty(
+    $$
+    select c.oid::regclass::text, x.grantee::regrole from pg_catalog.pg_class as c
+    join tests.product_schemas as n on n.oid = c.relnamespace
+    cross join lateral aclexplode(c.relacl) as x
+    where x.is_grantable and x.grantee <> c.relowner
+    union all
+    select f.name::text, x.grantee::regrole from product_function as f
+    cross join lateral aclexplode(f.proacl) as x
+    where x.is_grantable and x.grantee <> f.proowner
+    $$,
+    'nobody passes a privilege on'
+);
+select is_empty(
+    $$
+    select t.name, x.privilege_type from product_table as t join pg_catalog.pg_class as c using (oid)
+    cross join lateral aclexplode(c.relacl) as x
+    where x.privilege_type in ('TRUNCATE', 'MAINTAIN', 'REFERENCES', 'TRIGGER') and x.grantee <> c.relowner
+    $$,
+    'nobody but the owner truncates, maintains or hangs triggers on a table'
+);
+
+-- Keys of tenant tables.
+select is_empty(
+    $$ select t.name from tenant_table as t where not t.attnotnull $$,
+    'every row of a tenant table has an organisation'
+);
+select is_empty(
+    $$
+    select t.name from tenant_table as t
+    where not exists (
+        select from pg_catalog.pg_index as i where i.indrelid = t.oid and i.indisprimary
+    )
+    $$,
+    'every tenant table has a primary key'
+);
+select is_empty(
+    $$
+    select i.indexrelid::regclass, t.name
+    from tenant_table as t join pg_catalog.pg_index as i on i.indrelid = t.oid
+    where (i.indisunique or i.indisexclusion) and i.indkey[0] <> t.attnum
+    $$,
+    'every unique key of a tenant table leads with organisation_id'
+);
+select is_empty(
+    $$
+    select k.conname, t.name
+    from tenant_table as t
+    join pg_catalog.pg_constraint as k on k.conrelid = t.oid and k.contype = 'f'
+    join tenant_table as r on r.oid = k.confrelid
+    where k.conkey[1] <> t.attnum or k.confkey[1] <> r.attnum
+    $$,
+    'every foreign key between tenant tables leads with organisation_id'
+);
+select is_empty(
+    $$
+    select k.conname, t.name
+    from tenant_table as t
+    join pg_catalog.pg_constraint as k on k.conrelid = t.oid and k.contype = 'f'
+    where k.confdeltype in ('n', 'd') or k.confupdtype in ('n', 'd')
+    $$,
+    'no foreign key of a tenant table sets null or default'
+);
+select is_empty(
+    $$
+    select c.oid::regclass, a.attname
+    from pg_catalog.pg_attribute as a
+    join product_table as c on c.oid = a.attrelid
+    join pg_catalog.pg_type as y on y.oid = a.atttypid
+    where a.attnum > 0 and y.typtype = 'e'
+    $$,
+    'no column is an enum: its equality is not leakproof, and row-level security keeps it from an index'
+);
+
+-- Names.
+select is_empty(
+    $$
+    select k.conname, t.name
+    from product_table as t join pg_catalog.pg_constraint as k on k.conrelid = t.oid
+    where not starts_with(k.conname, t.relname || '_')
+    $$,
+    'every constraint is named after its table'
+);
+select is_empty(
+    $$
+    select c.relname, t.name
+    from product_table as t
+    join pg_catalog.pg_index as i on i.indrelid = t.oid
+    join pg_catalog.pg_class as c on c.oid = i.indexrelid
+    where not starts_with(c.relname, t.relname || '_')
+    $$,
+    'every index is named after its table'
+);
+select is_empty(
+    $$
+    select g.tgname, t.name
+    from product_table as t join pg_catalog.pg_trigger as g on g.tgrelid = t.oid
+    where not g.tgisinternal and g.tgname !~ '^_\d{3}_[a-z]'
+    $$,
+    'every trigger is named by its place in the firing order'
+);
+select is_empty(
+    $$
+    select g.tgname, t.name
+    from product_table as t join pg_catalog.pg_trigger as g on g.tgrelid = t.oid
+    where not g.tgisinternal and g.tgenabled <> 'O'
+    $$,
+    'every trigger is enabled'
+);
+select is_empty(
+    $$
+    select t.relname from product_table as t
+    where t.nspname in ('app', 'auth', 'audit', 'deploy')
+    group by t.relname having count(*) > 1
+    $$,
+    'no two tables have one name: a policy file finds its table by it'
+);
+
+-- Views.
+select is_empty(
+    $$
+    select c.oid::regclass
+    from pg_catalog.pg_class as c join tests.product_schemas as n on n.oid = c.relnamespace
+    where
+        c.relkind = 'v'
+        and not coalesce(
+            c.reloptions && array['security_invoker=true', 'security_invoker=on', 'security_invoker=1'],
+            false
+        )
+    $$,
+    'every view asks with the rights of who reads it'
+);
+select is_empty(
+    $$
+    select c.oid::regclass
+    from pg_catalog.pg_class as c join tests.product_schemas as n on n.oid = c.relnamespace
+    where c.relkind in ('m', 'f')
+    $$,
+    'there is no materialized view and no foreign table: no policy holds there'
+);
+select is_empty(
+    $$
+    select w.rulename, t.name from product_table as t
+    join pg_catalog.pg_rewrite as w on w.ev_class = t.oid
+    $$,
+    'no table has a rule'
+);
+
+-- Comments.
+select is_empty(
+    $$ select n.nspname from tests.product_schemas as n where obj_description(n.oid, 'pg_namespace') is null $$,
+    'every schema has a comment'
+);
+select is_empty(
+    $$
+    select c.oid::regclass
+    from pg_catalog.pg_class as c join tests.product_schemas as n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v') and obj_description(c.oid, 'pg_class') is null
+    $$,
+    'every table and view has a comment'
+);
+select is_empty(
+    $$
+    select c.oid::regclass, a.attname
+    from pg_catalog.pg_class as c
+    join tests.product_schemas as n on n.oid = c.relnamespace
+    join pg_catalog.pg_attribute as a on a.attrelid = c.oid
+    where
+        c.relkind in ('r', 'p', 'v') and n.nspname <> 'deploy'
+        and a.attnum > 0 and not a.attisdropped and col_description(c.oid, a.attnum) is null
+    $$,
+    'every column has a comment (but for the bookkeeping of migrations)'
+);
+select is_empty(
+    $$ select f.name from product_function as f where obj_description(f.oid, 'pg_proc') is null $$,
+    'every function has a comment'
+);
+select is_empty(
+    $$
+    select p.polname, t.name
+    from product_table as t join pg_catalog.pg_policy as p on p.polrelid = t.oid
+    where obj_description(p.oid, 'pg_policy') is null
+    $$,
+    'every policy has a comment'
+);
+select is_empty(
+    $$
+    select g.tgname, t.name
+    from product_table as t join pg_catalog.pg_trigger as g on g.tgrelid = t.oid
+    where not g.tgisinternal and obj_description(g.oid, 'pg_trigger') is null
+    $$,
+    'every trigger has a comment'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,133 @@
+begin;
+select plan(91);
+
+select tests.new_tenant('Acme');
+select tests.new_tenant('Globex');
+
+-- Two sessions that have expired, and an expired API key.
+insert into auth.credentials (digest, user_id, expires_at)
+values
+    (sha256('member/expired'), tests.user_id('member'), now() - interval '1 second'),
+    (sha256('viewer/expired'), tests.user_id('viewer'), now() - interval '1 second');
+insert into auth.credentials (digest, organisation_id, api_key_id, expires_at)
+values (sha256('key/expired'), tests.organisation(), tests.user_id('key'), now() - interval '1 second');
+
+-- No actor: the whole schema is shut.
+select tests.as('owner');
+select tests.may_not_touch('an owner', 'auth.credentials', 'expires_at');
+select tests.as('admin');
+select tests.may_not_touch('an admin', 'auth.credentials', 'expires_at');
+select tests.as('member');
+select tests.may_not_touch('a member', 'auth.credentials', 'expires_at');
+select tests.as('viewer');
+select tests.may_not_touch('a viewer', 'auth.credentials', 'expires_at');
+select tests.as('api_key');
+select tests.may_not_touch('an API key', 'auth.credentials', 'expires_at');
+select tests.as('stranger');
+select tests.may_not_touch('a stranger', 'auth.credentials', 'expires_at');
+select tests.as_forger('owner');
+select tests.may_not_touch('a forger', 'auth.credentials', 'expires_at');
+select tests.as_nobody();
+select tests.may_not_touch('nobody', 'auth.credentials', 'expires_at');
+select throws_ok(
+    'select from auth.credentials', '42501', 'permission denied for schema auth',
+    'nobody may enter the schema of the secrets'
+);
+set local role saas_audit;
+select tests.may_not_touch('the audit', 'auth.credentials', 'expires_at');
+
+-- The owner of the table.
+select tests.as('owner');
+set local role saas_owner;
+select is_empty(
+    'select * from auth.credentials',
+    'the role that owns the table reads no row of it, in whatever context'
+);
+
+-- The gate finds any credential, and opens sessions of the user of the context alone.
+select tests.as_nobody();
+set local role saas_gate;
+select results_eq(
+    'select count(*) from auth.credentials', array[15::bigint],
+    'the gate reads every credential, without a context too'
+);
+select throws_ok(
+    $$
+    insert into auth.credentials (digest, user_id, expires_at)
+    values (sha256('new'), tests.user_id('owner'), now() + interval '1 hour')
+    $$,
+    'SA401', null,
+    'the gate opens no session without a context'
+);
+select throws_ok(
+    'delete from auth.credentials', 'SA401', null, 'the gate clears no session without a context'
+);
+select tests.as('member');
+set local role saas_gate;
+select throws_ok(
+    $$
+    insert into auth.credentials (digest, user_id, expires_at)
+    values (sha256('new'), tests.user_id('owner'), now() + interval '1 hour')
+    $$,
+    '42501', 'new row violates row-level security policy for table "credentials"',
+    'the gate opens no session of another user'
+);
+select lives_ok(
+    $$
+    insert into auth.credentials (digest, user_id, expires_at)
+    values (sha256('new'), tests.user_id('member'), now() + interval '1 hour')
+    $$,
+    'the gate opens a session of the user'
+);
+select throws_ok(
+    format('insert into auth.credentials (digest, %I) values (sha256(%L), default)', c.name, 'x'),
+    '42501', 'permission denied for table credentials',
+    format('the gate may not set %s of a new session', c.name)
+)
+from unnest(array['organisation_id', 'api_key_id', 'created_at']) as c (name);
+
+-- It changes none, and clears away the expired ones of the user.
+select results_eq(
+    'select digest from auth.credentials for update', array[sha256('member/expired')],
+    'the gate locks the expired sessions of the user and no other credential'
+);
+select throws_ok(
+    $$ update auth.credentials set expires_at = 'infinity' $$,
+    '42501', 'new row violates row-level security policy for table "credentials"',
+    'the gate gives an expired session no second life'
+);
+select is_empty(
+    $$
+    update auth.credentials set expires_at = 'infinity' where expires_at > now() returning digest
+    $$,
+    'the gate prolongs no live session'
+);
+select throws_ok(
+    format('update auth.credentials set %I = %I', c.name, c.name),
+    '42501', 'permission denied for table credentials',
+    format('the gate may not change %s of a credential', c.name)
+)
+from unnest(array['digest', 'user_id', 'organisation_id', 'api_key_id', 'created_at']) as c (name);
+select results_eq(
+    'delete from auth.credentials returning digest', array[sha256('member/expired')],
+    'the gate clears away the expired sessions of the user and no other credential'
+);
+select tests.as('api_key');
+set local role saas_gate;
+select is_empty(
+    'delete from auth.credentials returning digest', 'the gate clears nothing away for an API key'
+);
+select throws_ok(
+    'truncate auth.credentials', '42501', null, 'the gate may not truncate the credentials'
+);
+
+-- Were the schema opened, the table would still be shut.
+select tests.as_superuser();
+grant usage on schema auth to saas_api;
+select tests.as('owner');
+select tests.may_not_touch(
+    'an owner let into the schema of the secrets', 'auth.credentials', 'expires_at'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,382 @@
+begin;
+select plan(106);
+
+select tests.new_tenant('Acme');
+select tests.new_tenant('Globex');
+select tests.new_project('Apollo', 'Acme');
+select tests.new_project('Gemini', 'Globex');
+
+-- An owner.
+select tests.as('owner');
+select ok(
+    'Apollo' in (select name from app.projects)
+    and not exists (select from app.projects where organisation_id <> tests.organisation('Acme')),
+    'an owner reads the projects of the organisation and no other'
+);
+select lives_ok(
+    $$
+    insert into app.projects (organisation_id, name, description, status)
+    values (tests.organisation('Acme'), 'Mercury', 'x', 'archived')
+    $$,
+    'an owner creates a project'
+);
+select throws_ok(
+    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
+    'an owner may not create a project in another organisation'
+);
+select results_eq(
+    $$ update app.projects set name = 'Mercury 2' where name = 'Mercury' returning name $$,
+    array['Mercury 2'],
+    'an owner renames a project'
+);
+select is_empty(
+    $$
+    update app.projects set name = 'x' where organisation_id = tests.organisation('Globex')
+    returning name
+    $$,
+    'an owner may not rename a project of another organisation'
+);
+select is_empty(
+    $$
+    select name from app.projects where organisation_id = tests.organisation('Globex')
+    for update
+    $$,
+    'an owner may not lock the row of a project of another organisation'
+);
+select results_eq(
+    $$ update app.projects set deleted_at = now() where name = 'Mercury 2' returning name $$,
+    array['Mercury 2'],
+    'an owner deletes a project softly'
+);
+select tests.may_not_delete_or_stop('an owner', 'app.projects');
+
+-- An admin.
+select tests.as('admin');
+select ok(
+    'Apollo' in (select name from app.projects)
+    and not exists (select from app.projects where organisation_id <> tests.organisation('Acme')),
+    'an admin reads the projects of the organisation and no other'
+);
+select lives_ok(
+    $$
+    insert into app.projects (organisation_id, name, description, status)
+    values (tests.organisation('Acme'), 'Vostok', 'x', 'archived')
+    $$,
+    'an admin creates a project'
+);
+select throws_ok(
+    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
+    'an admin may not create a project in another organisation'
+);
+select results_eq(
+    $$ update app.projects set name = 'Vostok 2' where name = 'Vostok' returning name $$,
+    array['Vostok 2'],
+    'an admin renames a project'
+);
+select is_empty(
+    $$
+    update app.projects set name = 'x' where organisation_id = tests.organisation('Globex')
+    returning name
+    $$,
+    'an admin may not rename a project of another organisation'
+);
+select is_empty(
+    $$
+    select name from app.projects where organisation_id = tests.organisation('Globex')
+    for update
+    $$,
+    'an admin may not lock the row of a project of another organisation'
+);
+select results_eq(
+    $$ update app.projects set deleted_at = now() where name = 'Vostok 2' returning name $$,
+    array['Vostok 2'],
+    'an admin deletes a project softly'
+);
+select tests.may_not_delete_or_stop('an admin', 'app.projects');
+
+-- A member.
+select tests.as('member');
+select ok(
+    'Apollo' in (select name from app.projects)
+    and not exists (select from app.projects where organisation_id <> tests.organisation('Acme')),
+    'a member reads the projects of the organisation and no other'
+);
+select lives_ok(
+    $$
+    insert into app.projects (organisation_id, name, description, status)
+    values (tests.organisation('Acme'), 'Soyuz', 'x', 'archived')
+    $$,
+    'a member creates a project'
+);
+select throws_ok(
+    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
+    'a member may not create a project in another organisation'
+);
+select results_eq(
+    $$ update app.projects set name = 'Soyuz 2' where name = 'Soyuz' returning name $$,
+    array['Soyuz 2'],
+    'a member renames a project'
+);
+select is_empty(
+    $$
+    update app.projects set name = 'x' where organisation_id = tests.organisation('Globex')
+    returning name
+    $$,
+    'a member may not rename a project of another organisation'
+);
+select is_empty(
+    $$
+    select name from app.projects where organisation_id = tests.organisation('Globex')
+    for update
+    $$,
+    'a member may not lock the row of a project of another organisation'
+);
+select results_eq(
+    $$ update app.projects set deleted_at = now() where name = 'Soyuz 2' returning name $$,
+    array['Soyuz 2'],
+    'a member deletes a project softly'
+);
+select tests.may_not_delete_or_stop('a member', 'app.projects');
+
+-- An API key.
+select tests.as('api_key');
+select ok(
+    'Apollo' in (select name from app.projects)
+    and not exists (select from app.projects where organisation_id <> tests.organisation('Acme')),
+    'an API key reads the projects of the organisation and no other'
+);
+select lives_ok(
+    $$
+    insert into app.projects (organisation_id, name, description, status)
+    values (tests.organisation('Acme'), 'Ariane', 'x', 'archived')
+    $$,
+    'an API key creates a project'
+);
+select throws_ok(
+    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
+    'an API key may not create a project in another organisation'
+);
+select results_eq(
+    $$ update app.projects set name = 'Ariane 2' where name = 'Ariane' returning name $$,
+    array['Ariane 2'],
+    'an API key renames a project'
+);
+select is_empty(
+    $$
+    update app.projects set name = 'x' where organisation_id = tests.organisation('Globex')
+    returning name
+    $$,
+    'an API key may not rename a project of another organisation'
+);
+select is_empty(
+    $$
+    select name from app.projects where organisation_id = tests.organisation('Globex')
+    for update
+    $$,
+    'an API key may not lock the row of a project of another organisation'
+);
+select results_eq(
+    $$ update app.projects set deleted_at = now() where name = 'Ariane 2' returning name $$,
+    array['Ariane 2'],
+    'an API key deletes a project softly'
+);
+select tests.may_not_delete_or_stop('an API key', 'app.projects');
+
+-- A viewer.
+select tests.as('viewer');
+select ok(
+    'Apollo' in (select name from app.projects)
+    and not exists (select from app.projects where organisation_id <> tests.organisation('Acme')),
+    'a viewer reads the projects of the organisation and no other'
+);
+select throws_ok(
+    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Acme'), 'x') $$,
+    '42501', 'new row violates row-level security policy for table "projects"',
+    'a viewer may not create a project'
+);
+select throws_ok(
+    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    '42501', null,
+    'a viewer may not create a project in another organisation'
+);
+select is_empty(
+    $$ update app.projects set name = 'x' returning name $$,
+    'a viewer may not rename a project'
+);
+select is_empty(
+    $$ update app.projects set deleted_at = now() returning name $$,
+    'a viewer may not delete a project softly'
+);
+select is_empty(
+    $$ select name from app.projects for update $$,
+    'a viewer may not lock the row of a project'
+);
+select tests.may_not_delete_or_stop('a viewer', 'app.projects');
+
+-- The owner of another organisation: the same wall from the other side.
+select tests.as('owner', 'Globex');
+select results_eq(
+    'select name from app.projects', array['Gemini'],
+    'an owner of another organisation reads its projects and no other'
+);
+select is_empty(
+    $$ update app.projects set name = 'x' where organisation_id = tests.organisation('Acme') returning name $$,
+    'an owner of another organisation may not rename a project'
+);
+
+-- A stranger: a user who has entered no organisation.
+select tests.as('stranger');
+select is_empty('select name from app.projects', 'a stranger reads no project');
+select throws_ok(
+    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Acme'), 'x') $$,
+    '42501', null,
+    'a stranger may not create a project'
+);
+select is_empty(
+    $$ update app.projects set name = 'x' returning name $$,
+    'a stranger may not rename a project'
+);
+select tests.may_not_delete_or_stop('a stranger', 'app.projects');
+
+-- No context: an error, never an empty answer.
+select tests.as_nobody();
+select throws_ok(
+    'select name from app.projects', 'SA401', null,
+    'nobody reads a project without a context'
+);
+select throws_ok(
+    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Acme'), 'x') $$,
+    'SA401', null,
+    'nobody creates a project without a context'
+);
+select throws_ok(
+    $$ update app.projects set name = 'x' $$, 'SA401', null,
+    'nobody renames a project without a context'
+);
+select tests.may_not_delete_or_stop('nobody', 'app.projects');
+
+-- A forged context.
+select tests.as_forger('owner');
+select throws_ok(
+    'select name from app.projects', 'SA401', null,
+    'a forger reads no project'
+);
+select throws_ok(
+    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Acme'), 'x') $$,
+    'SA401', null,
+    'a forger may not create a project'
+);
+select throws_ok(
+    $$ update app.projects set name = 'x' $$, 'SA401', null,
+    'a forger may not rename a project'
+);
+select tests.as('viewer');
+select set_config('app.role', 'owner', true);
+select throws_ok(
+    $$ update app.projects set name = 'x' $$, 'SA401', null,
+    'a viewer who writes another role into the context may not rename a project'
+);
+select tests.as('owner', 'Globex');
+select set_config('app.tenant_id', tests.organisation('Acme')::text, true);
+select throws_ok(
+    'select name from app.projects', 'SA401', null,
+    'an owner who writes another organisation into the context reads no project'
+);
+
+-- Columns: what the database sets is not for the API to set.
+select tests.as('owner');
+select throws_ok(
+    format(
+        'insert into app.projects (organisation_id, name, %I) values (tests.organisation(), %L, default)',
+        c.name, 'x'
+    ),
+    '42501', 'permission denied for table projects',
+    format('an owner may not set %s of a new project', c.name)
+)
+from unnest(array['project_id', 'created_at', 'updated_at', 'deleted_at']) as c (name);
+select throws_ok(
+    format('update app.projects set %I = %I', c.name, c.name),
+    '42501', 'permission denied for table projects',
+    format('an owner may not change %s of a project', c.name)
+)
+from unnest(array['organisation_id', 'project_id', 'created_at', 'updated_at']) as c (name);
+select lives_ok(
+    $$
+    update app.projects
+    set name = name, description = description, status = status, deleted_at = deleted_at
+    $$,
+    'an owner may change name, description, status and deleted_at of a project'
+);
+
+-- The owner of the table.
+select tests.as('viewer');
+set local role saas_owner;
+select is_empty(
+    'select name from app.projects',
+    'the role that owns the table reads no project, in whatever context'
+);
+select tests.as_nobody();
+set local role saas_owner;
+select is_empty(
+    'select name from app.projects',
+    'the role that owns the table reads no project without a context'
+);
+
+-- The gate and the audit have no business here.
+select tests.as('owner');
+set local role saas_gate;
+select tests.may_not_touch('the gate', 'app.projects', 'name');
+set local role saas_audit;
+select tests.may_not_touch('the audit', 'app.projects', 'name');
+
+-- Nothing of all this has reached the other organisation.
+select tests.as_superuser();
+select results_eq(
+    $$ select name, status, deleted_at is null from app.projects
+    where organisation_id = tests.organisation('Globex') $$,
+    $$ values ('Gemini', 'active', true) $$,
+    'nobody of Acme has changed a project of Globex'
+);
+
+-- Each half of a policy holds alone.
+alter policy update_member on app.projects using (true);
+select tests.as('viewer');
+select throws_ok(
+    $$ update app.projects set name = 'x' $$,
+    '42501', 'new row violates row-level security policy for table "projects"',
+    'a viewer may not rename a project, were every row offered for update'
+);
+select tests.as_superuser();
+grant update (organisation_id) on table app.projects to saas_api;
+select tests.as('owner');
+select throws_ok(
+    $$ update app.projects set organisation_id = tests.organisation('Globex') $$,
+    '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
+    'an owner may not move a project to another organisation, were the column granted'
+);
+select tests.as_superuser();
+create policy careless on app.projects for all to public using (true) with check (true);
+select tests.as('viewer');
+select is_empty(
+    $$ select name from app.projects where organisation_id <> tests.organisation() $$,
+    'a viewer reads no project of another organisation, were a careless policy added'
+);
+select is_empty(
+    $$
+    update app.projects set name = 'x' where organisation_id <> tests.organisation()
+    returning name
+    $$,
+    'a viewer renames no project of another organisation, were a careless policy added'
+);
+select throws_ok(
+    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
+    'a viewer creates no project in another organisation, were a careless policy added'
+);
+
+select * from finish();
+rollback;
