@@ -116,7 +116,7 @@ def test_digest_known_token_is_refused_once_expired(monkeypatch: pytest.MonkeyPa
     checker, token = make(), sign(claims())
     checker.digest(f"Bearer {token}")
     now = time.time()
-    monkeypatch.setattr(module.time, "time", lambda: now + 61)
+    monkeypatch.setattr(time, "time", lambda: now + 61)
     with pytest.raises(Problem):
         checker.digest(f"Bearer {token}")
 

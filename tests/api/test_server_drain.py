@@ -1,0 +1,233 @@
+"""The server as a process: it starts, says where, takes turns, drains and ends."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+SERVE = """
+import os, sys
+from api import server, settings
+sys.exit(server.serve(settings.load(os.environ)))
+"""
+SLOW = b'{"email": "ada@example.com", "password": "a password"}'
+
+
+@dataclass(slots=True)
+class Process:
+    """A running server: where it listens, and what it wrote on standard error while it started."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    said: str
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    async def end(self) -> int:
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+    async def logs(self) -> list[dict[str, Any]]:
+        """Every line of standard output, once the process has ended."""
+        assert self.process.stdout is not None
+        return [json.loads(line) for line in (await self.process.stdout.read()).splitlines()]
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+async def start(database_url: str) -> AsyncIterator[Start]:
+    """Starts servers on free ports, and kills what is left of them."""
+    running: list[asyncio.subprocess.Process] = []
+
+    async def start(**variables: str) -> Process:
+        environ = {
+            **os.environ,
+            "SAAS_API_DATABASE_URL": database_url,
+            "SAAS_API_PORT": "0",
+            **variables,
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            SERVE,
+            env=environ,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        running.append(process)
+        assert process.stderr is not None
+        async with asyncio.timeout(20):
+            said = (await process.stderr.readline()).decode()
+            if " listens on " in said:
+                said += (await process.stderr.readline()).decode()
+        url = said.partition(" listens on ")[2].partition("\n")[0]
+        return Process(process, url, said)
+
+    yield start
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.communicate()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client without a connection pool: each request is a new connection."""
+    connector = aiohttp.TCPConnector(force_close=True)
+    timeout = aiohttp.ClientTimeout(total=20)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        yield session
+
+
+async def status(session: aiohttp.ClientSession, url: str) -> int:
+    async with session.get(url) as response:
+        return response.status
+
+
+async def slow_upload(url: str, seconds: float) -> str:
+    """A login whose last byte comes late; returns the status line of its answer."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"POST /auth/login HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(SLOW) + SLOW[:-1]
+    )
+    await asyncio.sleep(seconds)
+    writer.write(SLOW[-1:])
+    line = await asyncio.wait_for(reader.readline(), 10)
+    writer.close()
+    return line.decode()
+
+
+async def test_serve_says_where_it_listens_and_what_to_try(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
+    server = await start()
+    assert f"Try: curl -s {server.url}/healthz" in server.said
+    assert await status(session, server.url + "/healthz") == 200
+    assert await status(session, server.url + "/readyz") == 200
+
+
+async def test_sigterm_turns_readiness_first_finishes_what_runs_and_exits_0(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
+    server = await start()
+    assert await status(session, server.url + "/readyz") == 200
+    upload = asyncio.create_task(slow_upload(server.url, 2.0))
+    await asyncio.sleep(0.3)
+    server.signal(signal.SIGTERM)
+    await asyncio.sleep(0.3)
+    assert await status(session, server.url + "/readyz") == 503
+    assert await status(session, server.url + "/healthz") == 200
+    assert (await upload).startswith("HTTP/1.1 401 ")
+    assert await server.end() == 0
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await status(session, server.url + "/healthz")
+    lines = await server.logs()
+    assert [line["status"] for line in lines if line.get("route") == "/auth/login"] == [401]
+    assert all({"timestamp", "level", "message", "environment"} <= set(line) for line in lines)
+
+
+async def test_sigterm_with_an_idle_connection_does_not_wait_for_it(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
+    server = await start()
+    host, port = server.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    began = time.monotonic()
+    server.signal(signal.SIGTERM)
+    assert await server.end() == 0
+    assert time.monotonic() - began < 5
+    writer.close()
+
+
+async def test_sigint_exits_0(start: Start, session: aiohttp.ClientSession) -> None:
+    server = await start()
+    assert await status(session, server.url + "/healthz") == 200
+    os.killpg(server.process.pid, signal.SIGINT)  # as a terminal does
+    assert await server.end() == 0
+
+
+async def test_two_workers_serve_and_a_killed_one_is_replaced(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
+    server = await start(SAAS_API_WORKERS="2")
+    await two_workers_without(server, 0)
+    await asyncio.gather(*(status(session, server.url + "/readyz") for _ in range(10)))
+    killed = min(workers(server.process.pid))
+    os.kill(killed, signal.SIGKILL)
+    await two_workers_without(server, killed)
+    assert await status(session, server.url + "/readyz") == 200
+    server.signal(signal.SIGTERM)
+    assert await server.end() == 0
+
+
+async def two_workers_without(server: Process, pid: int) -> None:
+    """Wait for two workers, none of them the one given."""
+    async with asyncio.timeout(10):
+        while len(workers(server.process.pid) - {pid}) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+def workers(pid: int) -> set[int]:
+    """The children of a process."""
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+async def test_sigkill_of_the_server_takes_its_workers_along(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
+    server = await start()
+    assert await status(session, server.url + "/healthz") == 200
+    server.signal(signal.SIGKILL)
+    assert await server.end() == -signal.SIGKILL
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await status(session, server.url + "/healthz")
+            except aiohttp.ClientConnectorError:
+                break
+            await asyncio.sleep(0.1)
+
+
+async def test_port_that_is_taken_is_one_clear_line(start: Start) -> None:
+    server = await start()
+    port = server.url.rpartition(":")[2]
+    second = await start(SAAS_API_PORT=port)
+    assert await second.end() != 0
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in await rest(second)
+
+
+async def test_role_that_must_not_serve_is_refused(start: Start, database: Any) -> None:
+    server = await start(SAAS_API_DATABASE_URL=database.admin_url)
+    assert await server.end() != 0
+    assert "the database role must not serve" in await rest(server)
+
+
+async def rest(server: Process) -> str:
+    """Everything a process wrote on standard error."""
+    assert server.process.stderr is not None
+    return server.said + (await server.process.stderr.read()).decode()
+
+
+async def test_start_without_the_database_serves_503(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
+    server = await start(SAAS_API_DATABASE_URL="postgresql://saas_api@127.0.0.1:1/nowhere")
+    assert await status(session, server.url + "/healthz") == 200
+    assert await status(session, server.url + "/readyz") == 503
