@@ -20,11 +20,12 @@ from api.credentials import Credentials
 from api.database import Database
 from api.passwords import Passwords
 from api.problems import RequestProblem
-from api.requests import identifier, read_body, read_query
+from api.requests import identifier, read_body, read_idempotency_key, read_query
 from api.schemas import NO_QUERY, Query, Shape
 from api.settings import Settings
 
 REQUEST_ID_HEADER = istr("X-Request-ID")
+REPLAYED_HEADER = istr("Idempotency-Replayed")
 REQUEST_ID = web.RequestKey("request_id", str)
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -58,7 +59,8 @@ SERVICES = web.AppKey("services", Services)
 class Call:
     """
     One request, checked. `credential` is the digest the database knows (b"" where the route asks
-    for none); `query` and `body` fit the route's schemas.
+    for none); `query` and `body` fit the route's schemas. `idempotency_key` and `raw_body` (the
+    body as it came, for the database to compare) are None where the client sent no key.
     """
 
     request: web.Request
@@ -67,16 +69,20 @@ class Call:
     request_id: str
     query: Mapping[str, Any]
     body: dict[str, Any]
+    idempotency_key: str | None = None
+    raw_body: str | None = None
 
     def id(self, name: str) -> str:
         """The id in the path, or the nil UUID for what is no UUID."""
         return identifier(self.request.match_info[name])
 
     async def fetch(self, sql: str, *args: object) -> Any:
+        """The first column of what `fetch_row` gives."""
+        return (await self.fetch_row(sql, *args))[0]
+
+    async def fetch_row(self, sql: str, *args: object) -> Any:
         """Run this request's one statement; its $1 is the credential, its $2 the request id."""
-        return await self.services.database.fetch_value(
-            sql, self.credential, self.request_id, *args
-        )
+        return await self.services.database.fetch_row(sql, self.credential, self.request_id, *args)
 
 
 Handler = Callable[[Call], Awaitable[web.Response]]
@@ -92,6 +98,7 @@ class Route:
     authenticated: bool = True
     query: Query | None = NO_QUERY  # None: not looked at
     body: Shape | None = None
+    idempotent: bool = False  # honours Idempotency-Key
 
 
 def serve(route: Route, services: Services) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -104,12 +111,16 @@ def serve(route: Route, services: Services) -> Callable[[web.Request], Awaitable
             credential = services.credentials.digest(request.headers.get(hdrs.AUTHORIZATION))
         try:
             query = read_query(request, query_shape) if query_shape else {}
+            key = read_idempotency_key(request) if route.idempotent else None
             body = await read_body(request, body_shape) if body_shape else {}
         except RequestProblem:
             if route.authenticated:
                 await services.database.fetch_row(AUTHENTICATE, credential)
             raise
-        return await handler(Call(request, services, credential, request[REQUEST_ID], query, body))
+        raw_body = None if key is None else (await request.read()).decode()
+        return await handler(
+            Call(request, services, credential, request[REQUEST_ID], query, body, key, raw_body)
+        )
 
     return handle
 
@@ -127,11 +138,22 @@ def ok(body: bytes) -> web.Response:
     return web.Response(body=body, content_type="application/json")
 
 
-def created(body: bytes, location: str | None = None, *, key: str | None = None) -> web.Response:
-    """201 with a JSON body; `location` is the path of the collection, `key` the new id's field."""
+def created(
+    body: bytes,
+    location: str | None = None,
+    *,
+    key: str | None = None,
+    replayed: bool = False,
+) -> web.Response:
+    """
+    201 with a JSON body; `location` is the path of the collection, `key` the new id's field.
+    `replayed`: the body is the one an idempotency key got before.
+    """
     response = web.Response(status=201, body=body, content_type="application/json")
     if location is not None and key is not None:
         response.headers[hdrs.LOCATION] = f"{location}/{json.loads(body)[key]}"
+    if replayed:
+        response.headers[REPLAYED_HEADER] = "true"
     return response
 
 

@@ -5,14 +5,18 @@ An access token is a JWT that carries its session's 256-bit secret as `sid`. Her
 issuer and the expiry are checked; whether the session still lives is the database's business, on
 every request. A token's signature is checked once: a bounded cache, keyed by the token's digest,
 remembers the answer until the token expires.
+
+An API key is its own secret: the database knows its digest.
 """
 
 import base64
+import re
 import secrets
 import time
 import uuid
 from dataclasses import dataclass
 from hashlib import sha256
+from zlib import crc32
 
 import jwt
 
@@ -22,6 +26,12 @@ ALGORITHM = "HS256"
 CLAIMS = ("iss", "sub", "sid", "iat", "exp", "jti")
 SECRET_BYTES = 32
 CACHE_SIZE = 10_000
+
+# saas_ + 8 public characters, _ + 43 that hold 256 random bits, + 6 of CRC-32 over all before them.
+# The checksum refuses a typo without asking the database; the pattern is for secret scanners.
+API_KEY_MARK = "saas_"
+API_KEY = re.compile(r"saas_[0-9A-Za-z]{8}_[0-9A-Za-z]{49}")
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,41 @@ def new_session() -> Session:
     return Session(
         sid=base64.urlsafe_b64encode(secret).rstrip(b"=").decode(), digest=sha256(secret).digest()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A new API key: the key itself, how it begins, and the digest the database keeps."""
+
+    raw: str
+    prefix: str
+    digest: bytes
+
+
+def new_api_key() -> ApiKey:
+    """An API key with 256 bits of randomness behind its public prefix."""
+    prefix = API_KEY_MARK + "".join(secrets.choice(BASE62) for _ in range(8))
+    number = secrets.randbits(256)
+    secret = _base62(number, 43)
+    unchecked = f"{prefix}_{secret}"
+    raw = unchecked + _base62(crc32(unchecked.encode()), 6)
+    return ApiKey(raw=raw, prefix=prefix, digest=sha256(raw.encode()).digest())
+
+
+def is_api_key(token: str) -> bool:
+    """Whether a bearer token has the form of an API key, its checksum included."""
+    return (
+        API_KEY.fullmatch(token) is not None
+        and _base62(crc32(token[:-6].encode()), 6) == token[-6:]
+    )
+
+
+def _base62(number: int, width: int) -> str:
+    digits = []
+    for _ in range(width):
+        number, digit = divmod(number, 62)
+        digits.append(BASE62[digit])
+    return "".join(reversed(digits))
 
 
 class Credentials:
@@ -73,7 +118,12 @@ class Credentials:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.isascii():
             raise Problem(UNAUTHORISED)
+        token = token.strip(" ")
         token_digest = sha256(token.encode()).digest()
+        if token.startswith(API_KEY_MARK):
+            if not is_api_key(token):
+                raise Problem(UNAUTHORISED)
+            return token_digest
         known = self._verified.get(token_digest)
         if known is None:
             known = self._verify(token)
@@ -90,7 +140,7 @@ class Credentials:
         """When the token expires, and its credential's digest."""
         try:
             claims = jwt.decode(
-                token.strip(" "),
+                token,
                 self._secret,
                 algorithms=[ALGORITHM],
                 issuer=self._issuer,

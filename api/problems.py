@@ -41,6 +41,12 @@ TOO_SLOW = Kind("body-too-slow", 408, "Body too slow", "The body did not arrive 
 CONFLICT = Kind("conflict", 409, "Conflict", "The request conflicts with what is there.")
 EMAIL_TAKEN = Kind("email-taken", 409, "Email taken", "A user with this email exists already.")
 LAST_OWNER = Kind("last-owner", 409, "Last owner", "An organisation keeps at least one owner.")
+KEY_REUSED = Kind(
+    "idempotency-key-reused",
+    409,
+    "Idempotency key reused",
+    "This Idempotency-Key was used with another body.",
+)
 MEMBER_EXISTS = Kind("member-exists", 409, "Member exists", "The user is a member already.")
 TOO_LARGE = Kind("body-too-large", 413, "Body too large", "A body has at most 1048576 bytes.")
 UNSUPPORTED = Kind(
@@ -72,6 +78,7 @@ HEADERS: Final[Mapping[int, Mapping[str, str]]] = {
 # The rules of the database, by the name of the constraint that states each.
 CONSTRAINTS: Final[Mapping[str, Kind]] = {
     "users_email_key": EMAIL_TAKEN,
+    "idempotency_keys_pkey": KEY_REUSED,
     "memberships_pkey": MEMBER_EXISTS,
     "memberships_last_owner": LAST_OWNER,
     "memberships_user_id_fkey": NOT_FOUND,
@@ -132,7 +139,7 @@ class Problem(Exception):
 
 
 class RequestProblem(Problem):
-    """What is wrong with the request in itself (400, 408, 413, 415, 422): only said to a live caller."""
+    """What is wrong with the request in itself (4xx), which only a live caller is told."""
 
 
 class Unavailable(Exception):

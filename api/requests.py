@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from jsonschema_rs import ValidationError, ValidationErrorKind
+from multidict import istr
 
 from api.problems import (
     INVALID,
@@ -31,6 +32,8 @@ MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 30.0
 MAX_ERRORS = 100
 BIGINT_DIGITS = 19
+IDEMPOTENCY_KEY_HEADER = istr("Idempotency-Key")
+IDEMPOTENCY_KEY = re.compile("[!-~]{1,255}")
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 UNFIT_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
@@ -83,6 +86,22 @@ def read_query(request: web.Request, query: Query) -> Mapping[str, Any]:
     if errors:
         raise _invalid(errors)
     return query.defaults | given
+
+
+def read_idempotency_key(request: web.Request) -> str | None:
+    """
+    The request's Idempotency-Key, if it has one.
+
+    Errors: RequestProblem 422 unless it is one header of 1 to 255 visible ASCII characters.
+    """
+    match request.headers.getall(IDEMPOTENCY_KEY_HEADER, []):
+        case []:
+            return None
+        case [key] if IDEMPOTENCY_KEY.fullmatch(key):
+            return key
+        case _:
+            detail = "must be given once, with 1 to 255 visible ASCII characters"
+            raise _invalid([FieldError(IDEMPOTENCY_KEY_HEADER, detail)])
 
 
 def parse(body: bytes) -> Any:

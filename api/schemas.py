@@ -130,6 +130,7 @@ MEMBER_ADD = shape(
     oneOf=[{"required": ["email"]}, {"required": ["user_id"]}],
 )
 MEMBER_UPDATE = shape({"role": ROLE}, required=("role",))
+API_KEY_CREATE = shape({"name": NAME}, required=("name",))
 PROJECT_CREATE = shape(
     {"name": NAME, "description": DESCRIPTION, "status": STATUS | {"default": "active"}},
     required=("name",),
@@ -197,5 +198,50 @@ PROJECTS_QUERY = query(
             "default": "desc",
             "description": "asc or desc",
         },
+    }
+)
+
+ID: Schema = {
+    "type": "string",
+    "format": "uuid",
+    "pattern": "^[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}$",
+    "description": "a UUID",
+}
+TIME: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": (
+        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+        r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})$"
+    ),
+    "description": "a time as in RFC 3339, such as 2026-11-23T09:00:00Z",
+}
+ACTIONS = [
+    "user.registered",
+    "user.logged_in",
+    "user.login_failed",
+    "organisation.created",
+    "organisation.updated",
+    "member.added",
+    "member.updated",
+    "member.removed",
+    "project.created",
+    "project.updated",
+    "project.deleted",
+    "api_key.created",
+    "api_key.revoked",
+]
+AUDIT_EVENTS_QUERY = query(
+    PAGE
+    | {
+        "action": {
+            "type": "string",
+            "enum": ACTIONS,
+            "description": "an action such as project.created",
+        },
+        "actor_user_id": ID,
+        "target_id": ID,
+        "since": TIME,
+        "until": TIME,
     }
 )

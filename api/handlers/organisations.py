@@ -13,13 +13,16 @@ async def create(call: Call) -> web.Response:
 
     Body: {"name": str}.
     Returns: 201 the organisation, its path in Location.
-    Errors: 401, 403 (API key), 422.
+    Errors: 401, 403 (API key), 409 (idempotency key reused), 422. Honours Idempotency-Key.
     Source: sql/functions/api/create_organisation.sql
     """
-    organisation = await call.fetch(
-        "select body from api.create_organisation($1, $2, $3) as body", call.body["name"]
+    body, replayed = await call.fetch_row(
+        "select body, replayed from api.create_organisation($1, $2, $3, $4, $5)",
+        call.body["name"],
+        call.idempotency_key,
+        call.raw_body,
     )
-    return created(organisation, "/orgs", key="organisation_id")
+    return created(body, "/orgs", key="organisation_id", replayed=replayed)
 
 
 async def list_page(call: Call) -> web.Response:

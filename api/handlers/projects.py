@@ -16,18 +16,23 @@ async def create(call: Call) -> web.Response:
 
     Body: {"name": str, "description": str | null, "status": "active" | "archived"}.
     Returns: 201 the project, its path in Location.
-    Errors: 401, 403 (role too low), 404, 422.
+    Errors: 401, 403 (role too low), 404, 409 (idempotency key reused), 422. Honours
+    Idempotency-Key.
     Source: sql/functions/api/create_project.sql
     """
     organisation_id, body = call.id("organisation_id"), call.body
-    project = await call.fetch(
-        "select body from api.create_project($1, $2, $3, $4, $5, $6) as body",
+    project, replayed = await call.fetch_row(
+        "select body, replayed from api.create_project($1, $2, $3, $4, $5, $6, $7, $8)",
         organisation_id,
         body["name"],
         body.get("description"),
         body.get("status", "active"),
+        call.idempotency_key,
+        call.raw_body,
     )
-    return created(project, f"/orgs/{organisation_id}/projects", key="project_id")
+    return created(
+        project, f"/orgs/{organisation_id}/projects", key="project_id", replayed=replayed
+    )
 
 
 async def list_page(call: Call) -> web.Response:

@@ -1,0 +1,68 @@
+"""
+API keys: {"api_key_id", "organisation_id": uuid, "name": str, "prefix": str,
+"created_at": RFC 3339, "created_by_user_id": uuid, "last_used_at", "revoked_at": RFC 3339 | null}.
+"""
+
+from aiohttp import web
+
+from api.calls import Call, created, no_content, ok
+from api.credentials import new_api_key
+
+
+async def create(call: Call) -> web.Response:
+    """
+    Create an API key. The answer is the only place where the key itself is ever seen.
+
+    Body: {"name": str}. Honours Idempotency-Key; a repetition gets the answer without `raw_key`.
+    Returns: 201 the API key and {"raw_key": str}.
+    Errors: 401, 403 (role too low), 404, 409 (idempotency key reused), 422.
+    Source: sql/functions/api/create_api_key.sql
+    """
+    organisation_id, key = call.id("organisation_id"), new_api_key()
+    body, replayed = await call.fetch_row(
+        "select body, replayed from api.create_api_key($1, $2, $3, $4, $5, $6, $7, $8)",
+        organisation_id,
+        call.body["name"],
+        key.prefix,
+        key.digest,
+        call.idempotency_key,
+        call.raw_body,
+    )
+    if not replayed:
+        # The database never sees the key, so its body is completed here.
+        body = b'%b,"raw_key":"%b"}' % (body.rstrip().removesuffix(b"}"), key.raw.encode())
+    return created(body, f"/orgs/{organisation_id}/api-keys", key="api_key_id", replayed=replayed)
+
+
+async def list_page(call: Call) -> web.Response:
+    """
+    A page of the organisation's API keys, newest first, revoked ones too.
+
+    Query: limit, offset.
+    Returns: 200 {"items": [API key], "total": int, "limit": int, "offset": int}.
+    Errors: 401, 403 (role too low), 404, 422.
+    Source: sql/functions/api/list_api_keys.sql
+    """
+    page = await call.fetch(
+        "select body from api.list_api_keys($1, $2, $3, $4, $5) as body",
+        call.id("organisation_id"),
+        call.query["limit"],
+        call.query["offset"],
+    )
+    return ok(page)
+
+
+async def revoke(call: Call) -> web.Response:
+    """
+    Revoke an API key: it stops working at once. Revoking again changes nothing.
+
+    Returns: 204.
+    Errors: 401, 403 (role too low), 404.
+    Source: sql/functions/api/revoke_api_key.sql
+    """
+    await call.fetch(
+        "select 1 from api.revoke_api_key($1, $2, $3, $4)",
+        call.id("organisation_id"),
+        call.id("api_key_id"),
+    )
+    return no_content()
