@@ -132,7 +132,7 @@ class Problem(Exception):
 
 
 class RequestProblem(Problem):
-    """What is wrong with the request in itself (400, 408, 413, 415, 422): only said to a live caller."""
+    """What is wrong with the request in itself (400, 408, 413, 415, 422); for live callers only."""
 
 
 class Unavailable(Exception):

@@ -223,6 +223,13 @@ async def test_role_that_must_not_serve_is_refused(
     assert "the database role must not serve" in await rest(server)
 
 
+async def test_url_whose_certificate_is_missing_is_refused_by_name(start: Start) -> None:
+    url = "postgresql://u@127.0.0.1:1/d?sslmode=verify-full&sslrootcert=/nowhere.crt"
+    server = await start(SAAS_API_DATABASE_URL=url)
+    assert await server.end() != 0
+    assert "SAAS_API_DATABASE_URL: root certificate file" in await rest(server)
+
+
 async def rest(server: Process) -> str:
     """Everything a process wrote on standard error."""
     assert server.process.stderr is not None
