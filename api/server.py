@@ -40,7 +40,7 @@ def serve(settings: Settings) -> int:
     Serve until told to stop, and return the exit status: 0 after an orderly end.
 
     Does not return in the worker processes.
-    Errors: Failure when it cannot start (role unfit, port taken).
+    Errors: Failure when it cannot start (URL unusable, role unfit, port taken).
     """
     if settings.database_url is None:
         raise ValueError("serve needs a database_url")
@@ -77,6 +77,8 @@ async def _role_faults(url: str) -> list[str]:
             return [row[0] for row in await connection.fetch(doctor.ROLE_FAULTS)]
         finally:
             await connection.close(timeout=CHECK_SECONDS)
+    except asyncpg.exceptions.ClientConfigurationError as error:
+        raise Failure(f"SAAS_API_DATABASE_URL: {error.args[0]}") from None
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         log.warning("the database is away, serving 503 until it is back: %s", type(error).__name__)
         return []

@@ -34,3 +34,9 @@ create policy remove_gate_api_key on auth.credentials for delete to saas_gate
 using (organisation_id = (select ctx.tenant_id()) and (select ctx.permits('api_keys.write')));
 comment on policy remove_gate_api_key on auth.credentials is
 'gate.revoke_api_key ends a key of the organisation entered, for owners and admins.';
+
+create policy expire_owner on auth.credentials for all to saas_owner
+using (expires_at < now())
+with check (false);
+comment on policy expire_owner on auth.credentials is
+'saas-api maintain removes expired sessions.';

@@ -13,3 +13,9 @@ comment on policy insert_gate on auth.login_slots is 'gate.register, gate.take_l
 
 create policy update_gate on auth.login_slots for update to saas_gate using (true) with check (true);
 comment on policy update_gate on auth.login_slots is 'gate.take_login_slot locks one, gate.login counts a failure.';
+
+create policy expire_owner on auth.login_slots for all to saas_owner
+using (failed_at > '-infinity' and failed_at < now() - interval '1 day')
+with check (false);
+comment on policy expire_owner on auth.login_slots is
+'saas-api maintain removes failures past their time.';

@@ -19,6 +19,7 @@ from api.app import create_app
 from api.calls import SERVICES
 from api.database import Database
 from api.settings import Settings
+from tests import databases
 
 PASSWORD = "correct horse battery staple"
 
@@ -130,7 +131,7 @@ class Api(Caller):
 
 
 @pytest.fixture
-def database_url(database: Any) -> str:
+def database_url(database: databases.Database) -> str:
     """The URL of the API's own role in a fresh, migrated database."""
     return str(database.api_url)
 

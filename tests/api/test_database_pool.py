@@ -9,13 +9,14 @@ import pytest
 
 from api.database import Database, DatabaseAway, PoolExhausted, RoleUnfit
 from api.problems import from_exception
+from tests import databases
 
 MakePool = Callable[..., Database]
 PID = "select pg_backend_pid()"
 
 
 @pytest.fixture
-async def make_pool(database: Any) -> AsyncIterator[MakePool]:
+async def make_pool(database: databases.Database) -> AsyncIterator[MakePool]:
     """Makes pools of the API's role, and closes them afterwards."""
     pools: list[Database] = []
 
@@ -29,7 +30,7 @@ async def make_pool(database: Any) -> AsyncIterator[MakePool]:
 
 
 @pytest.fixture
-async def admin(database: Any) -> AsyncIterator[Any]:
+async def admin(database: databases.Database) -> AsyncIterator[Any]:
     """A connection that may do anything to the server."""
     connection = await asyncpg.connect(database.admin_url)
     yield connection
@@ -190,7 +191,7 @@ async def test_fetch_after_the_prepared_statements_are_gone_is_silent(make_pool:
 
 
 async def test_fetch_without_a_server_fails_at_once_for_a_while_then_recovers(
-    make_pool: MakePool, database: Any
+    make_pool: MakePool, database: databases.Database
 ) -> None:
     pool = make_pool("postgresql://saas_api@127.0.0.1:1/nowhere")
     for _ in range(3):

@@ -1,9 +1,11 @@
 """What surrounds every request: its id, its headers, methods and paths that are not there."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests import databases
 
 if TYPE_CHECKING:
     from tests.api.conftest import Api
@@ -53,7 +55,7 @@ async def test_readyz_without_the_database_is_503(offline: "Api") -> None:
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
 
 
-async def test_readyz_with_another_schema_is_503(api: "Api", database: Any) -> None:
+async def test_readyz_with_another_schema_is_503(api: "Api", database: databases.Database) -> None:
     import asyncpg  # type: ignore[import-untyped]
 
     connection = await asyncpg.connect(database.admin_url)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 
+from tests import databases
+
 if TYPE_CHECKING:
     from tests.api.conftest import Api
 
@@ -37,7 +39,7 @@ async def test_bad_request_without_credential_is_401_without_a_statement(
 
 @by_status
 async def test_bad_request_with_a_dead_session_is_401(
-    api: "Api", database: Any, status: int, path: str, options: dict[str, Any]
+    api: "Api", database: databases.Database, status: int, path: str, options: dict[str, Any]
 ) -> None:
     ada = await api.user("ada")
     await end_sessions(database)
@@ -86,14 +88,16 @@ async def test_good_request_is_one_statement(api: "Api") -> None:
         assert api.database.statements == before + 1
 
 
-async def test_dead_session_is_401_though_its_token_was_verified(api: "Api", database: Any) -> None:
+async def test_dead_session_is_401_though_its_token_was_verified(
+    api: "Api", database: databases.Database
+) -> None:
     ada = await api.user("ada")
     assert (await ada.get("/me")).status == 200
     await end_sessions(database)
     assert (await ada.get("/me")).status == 401
 
 
-async def end_sessions(database: Any) -> None:
+async def end_sessions(database: databases.Database) -> None:
     """What a logout everywhere would do."""
     connection = await asyncpg.connect(database.admin_url)
     await connection.execute("delete from auth.credentials")

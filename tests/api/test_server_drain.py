@@ -15,6 +15,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests import databases
+
 SERVE = """
 import os, sys
 from api import server, settings
@@ -213,10 +215,19 @@ async def test_port_that_is_taken_is_one_clear_line(start: Start) -> None:
     assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in await rest(second)
 
 
-async def test_role_that_must_not_serve_is_refused(start: Start, database: Any) -> None:
+async def test_role_that_must_not_serve_is_refused(
+    start: Start, database: databases.Database
+) -> None:
     server = await start(SAAS_API_DATABASE_URL=database.admin_url)
     assert await server.end() != 0
     assert "the database role must not serve" in await rest(server)
+
+
+async def test_url_whose_certificate_is_missing_is_refused_by_name(start: Start) -> None:
+    url = "postgresql://u@127.0.0.1:1/d?sslmode=verify-full&sslrootcert=/nowhere.crt"
+    server = await start(SAAS_API_DATABASE_URL=url)
+    assert await server.end() != 0
+    assert "SAAS_API_DATABASE_URL: root certificate file" in await rest(server)
 
 
 async def rest(server: Process) -> str:

@@ -1,0 +1,258 @@
+"""
+The command `saas-api`: serve, migrate, maintain, bootstrap, psql, url, doctor, stop.
+
+Whatever goes wrong ends in one line on stderr that says what to do. Exit status: 0, 1 when it
+failed, 2 for wrong usage.
+"""
+
+import argparse
+import dataclasses
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from api import __version__, embedded, maintain, migrate, urls
+from api.bootstrap import LOGIN_ROLES, bootstrap
+from api.embedded import DATABASE, EmbeddedServer
+from api.failure import Failure
+from api.settings import Settings, SettingsError, load
+
+DIRECTORY = Path(".data")
+URL_VARIABLES = {
+    "saas_api": "SAAS_API_DATABASE_URL",
+    "saas_migrator": "SAAS_API_MIGRATION_DATABASE_URL",
+}
+OWNERS = ("saas_owner", "saas_gate", "saas_audit")  # what saas_migrator may become
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except (Failure, SettingsError) as error:
+        _say(str(error))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if os.environ.get("SAAS_API_LOG_LEVEL", "").upper() == "DEBUG":
+            raise
+        text = " ".join(str(error).split())
+        _say(f"{type(error).__name__}: {text} (SAAS_API_LOG_LEVEL=DEBUG shows where)")
+    return 1
+
+
+def _say(line: str) -> None:
+    """Progress and complaints: stderr, so that stdout is only what was asked for."""
+    print(f"saas-api: {line}", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="saas-api", description=__doc__.split("\n")[1])
+    parser.add_argument("--version", action="version", version=f"saas-api {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("serve", help="serve the API")
+    command.add_argument("--host", help="where to listen (SAAS_API_HOST)")
+    command.add_argument("--port", help="0 for any free one (SAAS_API_PORT)")
+    command.add_argument("--workers", help="number of processes (SAAS_API_WORKERS)")
+    command.set_defaults(command=_serve)
+
+    command = commands.add_parser("migrate", help="bring the database to this build's schema")
+    command.add_argument("--plan", action="store_true", help="say what would be done, do nothing")
+    command.set_defaults(command=_migrate)
+
+    command = commands.add_parser("maintain", help="make audit partitions, remove what has expired")
+    command.add_argument(
+        "--keep-audit-months",
+        type=int,
+        metavar="N",
+        help="drop audit events older than N whole months; default: keep all",
+    )
+    command.set_defaults(command=_maintain)
+
+    command = commands.add_parser("bootstrap", help="make roles and database on a server")
+    command.add_argument("--admin-url", required=True, help="libpq URL of a superuser or creator")
+    command.set_defaults(command=_bootstrap)
+
+    command = commands.add_parser("psql", help="open psql on the database")
+    command.add_argument("--role", default="saas_api", help="default: saas_api")
+    command.add_argument("arguments", nargs="*", metavar="-- ARGS", help="handed to psql")
+    command.set_defaults(command=_psql)
+
+    command = commands.add_parser("url", help="print the libpq URL of a role")
+    command.add_argument("--role", default="saas_api", help="default: saas_api")
+    command.set_defaults(command=_url)
+
+    command = commands.add_parser("doctor", help="check that the database is as safe as designed")
+    command.set_defaults(command=_doctor)
+
+    command = commands.add_parser("stop", help="stop the embedded PostgreSQL")
+    command.set_defaults(command=_stop)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    given = {
+        f"SAAS_API_{name.upper()}": value
+        for name in ("host", "port", "workers")
+        if (value := getattr(options, name)) is not None
+    }
+    settings = load({**os.environ, **given})
+    if settings.database_url is None:
+        server = _embedded()
+        url = server.url("saas_migrator")
+        if steps := migrate.plan(url).lines():
+            _say(f"migrating the database ({len(steps)} steps)")
+            migrate.run(url)
+        maintain.run(url)
+        settings = dataclasses.replace(settings, database_url=server.url())
+    else:
+        _refuse_other_schema(settings.database_url)
+
+    from api.server import serve  # only this command needs the HTTP stack
+
+    return serve(settings)
+
+
+def _refuse_other_schema(url: str) -> None:
+    current, expected = migrate.current_version(url), migrate.expected_version()
+    if current != expected:
+        raise Failure(
+            f"the database is at schema {current or 'none'}, this build needs {expected}: "
+            "run saas-api migrate"
+        )
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    url = _role_url("saas_migrator")
+    if not options.plan:
+        migrate.run(url, say=_say)
+        maintain.run(url)
+        return 0
+    todo = migrate.plan(url)
+    for line in todo.lines() or [f"nothing to do: schema {todo.version}"]:
+        print(line)
+    return 0
+
+
+def _maintain(options: argparse.Namespace) -> int:
+    months: int | None = options.keep_audit_months
+    if months is not None and months < 0:
+        raise Failure("--keep-audit-months must be 0 or more")
+    maintain.run(_role_url("saas_migrator"), keep_audit_months=months, say=_say)
+    return 0
+
+
+def _bootstrap(options: argparse.Namespace) -> int:
+    given = {
+        role: urls.parse(os.environ[name], name=name)
+        for role, name in URL_VARIABLES.items()
+        if os.environ.get(name)
+    }
+    for role, parts in given.items():
+        if parts.get("user") != role:
+            raise Failure(f"{URL_VARIABLES[role]} must name the role {role}")
+    databases = {parts.get("dbname") or role for role, parts in given.items()} or {DATABASE}
+    if len(databases) > 1:
+        raise Failure(f"{' and '.join(URL_VARIABLES.values())} name different databases")
+    database = databases.pop()
+    passwords = {r: str(p["password"]) for r, p in given.items() if p.get("password")}
+    invented = bootstrap(
+        options.admin_url, database=database, passwords=passwords, invent_passwords=not given
+    )
+    for role, password in invented.items():
+        url = urls.replace(options.admin_url, user=role, password=password, dbname=database)
+        print(f"{URL_VARIABLES[role]}='{url}'")
+    if invented:
+        _say("keep these URLs, they are shown only now")
+    for role in set(LOGIN_ROLES) - given.keys() - invented.keys():
+        _say(f"the password of {role} was left as it is")
+    _say(f"roles and database {database} are there: run saas-api migrate")
+    return 0
+
+
+def _psql(options: argparse.Namespace) -> int:
+    parts = urls.parse(_role_url(options.role), name="the URL")
+    password = parts.pop("password", None)
+    environ = {**os.environ, "PGPASSWORD": str(password)} if password else dict(os.environ)
+    program = shutil.which("psql") or str(embedded.program("psql"))
+    os.execve(program, [program, urls.build(parts), *options.arguments], environ)  # noqa: S606
+
+
+def _url(options: argparse.Namespace) -> int:
+    print(_role_url(options.role))
+    return 0
+
+
+def _doctor(_options: argparse.Namespace) -> int:
+    from api.doctor import examine
+
+    settings = load(os.environ)
+    failed = False
+    for finding in examine(settings.database_url or _embedded().url(), settings):
+        print(finding.line(), flush=True)
+        failed |= finding.level == "failure"
+    return int(failed)
+
+
+def _stop(_options: argparse.Namespace) -> int:
+    stopped = DIRECTORY.is_dir() and embedded.stop(DIRECTORY, say=_say)
+    _say("PostgreSQL stopped" if stopped else "PostgreSQL was not running")
+    return 0
+
+
+def _embedded() -> EmbeddedServer:
+    """The embedded server, started, with its roles and database."""
+    server = embedded.ensure_running(DIRECTORY, say=_say)
+    with embedded.lock(DIRECTORY):
+        bootstrap(server.url("postgres", "postgres"), database=DATABASE)
+    return server
+
+
+def _role_url(role: str) -> str:
+    """
+    The URL by which `role` is reached: its own, or for a role without login of one that may
+    become it.
+
+    Errors: Failure when the configuration has none.
+    """
+    settings = _database_settings(os.environ)
+    if settings.database_url is None and settings.migration_database_url is None:
+        server = _embedded()
+        if role in OWNERS:
+            return _as_role(server.url("saas_migrator"), role)
+        return _as_role(server.url("postgres"), role) if role == "saas_dba" else server.url(role)
+    if role == "saas_api":
+        url = settings.database_url
+    elif role in {"saas_migrator", *OWNERS}:
+        url = settings.migration_database_url
+    else:
+        raise Failure(f"no URL leads to {role}: one of {', '.join([*URL_VARIABLES, *OWNERS])}")
+    if url is None:
+        name = URL_VARIABLES["saas_api" if role == "saas_api" else "saas_migrator"]
+        raise Failure(f"{name} is not set, but the other one is: set it too")
+    return _as_role(url, role) if role in OWNERS else url
+
+
+def _as_role(url: str, role: str) -> str:
+    options = urls.parse(url, name="the URL").get("options", "")
+    return urls.replace(url, options=f"{options} -c role={role}".strip())
+
+
+def _database_settings(environ: Mapping[str, str]) -> Settings:
+    """The URLs alone: migrating needs no signing secret. Production has no embedded database."""
+    settings = load({name: environ.get(name, "") for name in URL_VARIABLES.values()})
+    embedded_only = settings.database_url is None and settings.migration_database_url is None
+    if embedded_only and environ.get("SAAS_API_ENVIRONMENT", "").strip() == "production":
+        names = " and ".join(URL_VARIABLES.values())
+        raise Failure(f"production does not use the embedded database: set {names}")
+    return settings
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""
+What a database needs done now and then: `saas-api maintain`, from cron or a timer.
+
+Makes the next months' audit partitions, drops those past their retention, and clears away what has
+expired, in batches that lock nothing another transaction holds. Safe to run at any time, and twice.
+"""
+
+from typing import LiteralString
+
+import psycopg
+
+from api import urls
+from api.embedded import Say, say_nothing
+
+NAME = "SAAS_API_MIGRATION_DATABASE_URL"
+MONTHS_AHEAD = 12
+BATCH = 1000
+
+# What each is to be called when it is reported, and the statement that removes one batch of it.
+EXPIRED: dict[str, LiteralString] = {
+    "expired idempotency keys": """
+        with expired as materialized (
+            select organisation_id, principal_id, endpoint, idempotency_key
+            from app.idempotency_keys
+            where created_at < now() - interval '24 hours'
+            limit %s
+            for update skip locked
+        )
+        delete from app.idempotency_keys as k
+        using expired as e
+        where (k.organisation_id, k.principal_id, k.endpoint, k.idempotency_key)
+            = (e.organisation_id, e.principal_id, e.endpoint, e.idempotency_key)
+    """,
+    "expired sessions": """
+        with expired as materialized (
+            select digest from auth.credentials
+            where expires_at < now()
+            limit %s
+            for update skip locked
+        )
+        delete from auth.credentials as c using expired as e where c.digest = e.digest
+    """,
+    "login failures past their time": """
+        with expired as materialized (
+            select email_digest, slot from auth.login_slots
+            where failed_at > '-infinity' and failed_at < now() - interval '1 day'
+            limit %s
+            for update skip locked
+        )
+        delete from auth.login_slots as s
+        using expired as e
+        where (s.email_digest, s.slot) = (e.email_digest, e.slot)
+    """,
+}
+
+
+def run(url: str, *, keep_audit_months: int | None = None, say: Say = say_nothing) -> None:
+    """
+    Maintain the database at `url` (of saas_migrator).
+
+    `keep_audit_months`: whole months of audit events to keep besides the current one; None: all.
+    Errors: Failure when the database is away or the role may not.
+    Source: sql/functions/audit/prepare_partitions.sql, sql/functions/audit/drop_partitions.sql
+    """
+    with urls.connect(url, name=NAME) as connection:
+        connection.execute("set role saas_owner")
+        connection.execute("set lock_timeout = '10s'")
+        connection.execute("select audit.prepare_partitions(%s)", [MONTHS_AHEAD])
+        if keep_audit_months is not None:
+            months = connection.execute(
+                "select audit.drop_partitions(%s)", [keep_audit_months]
+            ).fetchall()
+            for (month,) in months:
+                say(f"dropped audit.{month}")
+        for what, statement in EXPIRED.items():
+            removed = _in_batches(connection, statement)
+            if removed:
+                say(f"removed {removed} {what}")
+
+
+def _in_batches(connection: psycopg.Connection, statement: LiteralString) -> int:
+    """Run `statement`, each time in a transaction of its own, until a batch is not full."""
+    removed = 0
+    while True:
+        count = connection.execute(statement, [BATCH]).rowcount
+        removed += count
+        if count < BATCH:
+            return removed

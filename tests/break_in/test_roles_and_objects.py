@@ -1,0 +1,222 @@
+"""Becoming someone else, and making objects that lead others' functions astray."""
+
+import pytest
+
+from tests.break_in.attempts import ENTER, Attempt, attempt
+from tests.break_in.stage import Stage
+
+ROLES = [
+    *(
+        attempt(f"set role {role} is refused", f"set role {role}", refused="42501")
+        for role in (
+            "saas_owner",
+            "saas_gate",
+            "saas_audit",
+            "saas_dba",
+            "saas_migrator",
+            "postgres",
+        )
+    ),
+    attempt(
+        "set session authorization is refused",
+        "set session authorization saas_gate",
+        refused="42501",
+    ),
+    attempt(
+        "role by set_config is refused too",
+        "select set_config('role', 'saas_gate', false)",
+        refused="42501",
+    ),
+    attempt("saas_api takes no role", "grant saas_gate to saas_api", refused="42501"),
+    attempt("saas_api makes no role", "create role mole in role saas_gate", refused="42501"),
+    *(
+        attempt(
+            f"saas_api does not give itself {attribute}",
+            f"alter role saas_api {attribute}",
+            refused="42501",
+        )
+        for attribute in ("superuser", "bypassrls", "createrole", "replication", "createdb")
+    ),
+    attempt(
+        "saas_api changes no other role's password",
+        "alter role saas_migrator password 'x'",
+        refused="42501",
+    ),
+    attempt(
+        "saas_api changes no other role's settings",
+        "alter role saas_gate set search_path = pg_temp",
+        refused="42501",
+    ),
+    attempt(
+        "saas_api changes no setting of every role",
+        "alter role all set row_security = off",
+        refused="42501",
+    ),
+    attempt(
+        "owned objects do not change hands",
+        "reassign owned by saas_owner to saas_api",
+        refused="42501",
+    ),
+    attempt(
+        "drop owned by saas_owner is refused",
+        "drop owned by saas_owner",
+        refused="42501",
+    ),
+    attempt(
+        "drop owned by saas_api takes away nothing that others granted it",
+        "set client_min_messages = error",
+        "begin",
+        "drop owned by saas_api",
+        "select has_schema_privilege('gate', 'usage'),"
+        " has_table_privilege('app.projects', 'select')",
+        answers=[(True, True)],
+    ),
+    attempt(
+        "saas_api grants nothing it has",
+        "grant select on app.projects to public",
+        answers=[],
+        told="no privileges were granted",
+    ),
+    attempt(
+        "default privileges of the owner are not ours to alter",
+        "alter default privileges for role saas_owner grant select on tables to saas_api",
+        refused="42501",
+    ),
+]
+
+OBJECTS = [
+    attempt("no temporary table", "create temp table projects (x int)", refused="42501"),
+    attempt("no temporary view", "create temp view projects as select 1", refused="42501"),
+    attempt(
+        "no function in pg_temp to lead a definer astray",
+        "create function pg_temp.casefold(text) returns text language sql as 'select $1'",
+        refused="42501",
+    ),
+    attempt("no select into pg_temp", "select 1 into temp x", refused="42501"),
+    *(
+        attempt(
+            f"no table in schema {schema}",
+            f"create table {schema}.lookalike (x int)",
+            refused="42501",
+        )
+        for schema in ("app", "api", "ctx", "gate", "auth", "public", "pg_catalog")
+    ),
+    attempt("no schema", "create schema mole", refused="42501"),
+    attempt(
+        "no function that tells the rows it is shown",
+        """
+        create function api.tell(text) returns boolean language plpgsql cost 0.0000001 as
+        'begin raise notice ''%%'', $1; return true; end'
+        """,
+        refused="42501",
+    ),
+    attempt(
+        "no operator on text",
+        "create operator api.=== (leftarg = text, rightarg = text, function = pg_catalog.texteq)",
+        refused="42501",
+    ),
+    attempt("no cast", "create cast (text as integer) with inout", refused="42501"),
+    attempt(
+        "no aggregate",
+        "create aggregate api.tell(text) (sfunc = pg_catalog.textcat, stype = text)",
+        refused="42501",
+    ),
+    attempt("no type", "create type api.lookalike as (x int)", refused="42501"),
+    attempt("no domain", "create domain api.lookalike as text", refused="42501"),
+    attempt("no rule", "create rule r as on insert to app.projects do nothing", refused="42501"),
+    attempt(
+        "no trigger",
+        "create trigger t before insert on app.projects for each row execute function app.touch()",
+        refused="42501",
+    ),
+    attempt(
+        "no event trigger",
+        "create event trigger t on ddl_command_start execute function app.touch()",
+        refused="42501",
+    ),
+    attempt("no policy", "create policy p on app.projects using (true)", refused="42501"),
+    attempt(
+        "no policy made wider",
+        "alter policy tenant_isolation on app.projects using (true)",
+        refused="42501",
+    ),
+    attempt(
+        "no row-level security switched off",
+        "alter table app.projects disable row level security",
+        refused="42501",
+    ),
+    attempt(
+        "no constraint dropped",
+        "alter table app.projects drop constraint projects_organisation_id_fkey",
+        refused="42501",
+    ),
+    attempt(
+        "no trigger disabled", "alter table app.memberships disable trigger all", refused="42501"
+    ),
+    attempt(
+        "no child table to inherit rows",
+        "create table public.heir () inherits (app.projects)",
+        refused="42501",
+    ),
+    attempt("no view replaced", "create or replace view api.users as select 1", refused="42501"),
+    attempt(
+        "no view without security_invoker",
+        "alter view api.members reset (security_invoker)",
+        refused="42501",
+    ),
+    attempt(
+        "no definer's search_path changed",
+        "alter function gate.enter(bytea, text, uuid, text) reset search_path",
+        refused="42501",
+    ),
+    attempt(
+        "no function declared leakproof",
+        "alter function pg_catalog.int4(text) leakproof",
+        refused="42883",
+    ),
+    attempt(
+        "no built-in comparison declared leakproof again",
+        "alter function pg_catalog.text_lt(text, text) leakproof",
+        refused="42501",
+    ),
+    attempt(
+        "no statistics object",
+        "create statistics s on name, status from app.projects",
+        refused="42501",
+    ),
+    attempt("no comment", "comment on table app.projects is 'x'", refused="42501"),
+    attempt(
+        "no security label",
+        "security label on table app.projects is 'x'",
+        refused="22023",
+    ),
+    attempt("no publication", "create publication p for table app.projects", refused="42501"),
+    attempt(
+        "no code block in another language",
+        "do language internal 'x'",
+        refused="42501",
+    ),
+    attempt(
+        "no function in an untrusted language",
+        "create function api.f() returns text language internal as 'pg_read_file'",
+        refused="42501",
+    ),
+    attempt(
+        "no definer is led astray by a search_path of the caller's",
+        "set search_path = app, auth, pg_temp",
+        "begin",
+        ENTER,
+        "select current_setting('app.tenant_id') = %(own)s::text",
+        answers=[(True,)],
+    ),
+]
+
+
+@pytest.mark.parametrize("attempt", ROLES, ids=lambda one: one.name)
+def test_role_is_not_taken(stage: Stage, attempt: Attempt) -> None:
+    stage.withstands(attempt)
+
+
+@pytest.mark.parametrize("attempt", OBJECTS, ids=lambda one: one.name)
+def test_object_is_not_made(stage: Stage, attempt: Attempt) -> None:
+    stage.withstands(attempt)

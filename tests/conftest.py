@@ -1,0 +1,91 @@
+"""
+What all tests share: one PostgreSQL a run, fresh databases, and pgTAP files as tests.
+
+`database`          a fresh, migrated database of the test's own; .api_url, .migration_url,
+                    .admin_url, .url(role)
+`session_database`  the same, one for all tests of a worker
+`empty_database`    a fresh one that is bootstrapped and not migrated
+`pgtap_database`    a fresh one with pgTAP and tests/sql/helpers.sql
+`postgres`          the server itself
+"""
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.embedded import EmbeddedServer
+from tests import databases
+from tests.databases import Database
+from tests.sql_files import SqlFile
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the run's folder in the main process; workers are told."""
+    worker = getattr(config, "workerinput", None)
+    name = worker["saas_run"] if worker else f"saas-api-tests-{uuid.uuid4().hex[:12]}"
+    config.stash[databases.RUN] = Path(tempfile.gettempdir()) / name
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the run's folder is."""
+    node.workerinput["saas_run"] = node.config.stash[databases.RUN].name
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The main process ends the server, after all workers have."""
+    if not hasattr(config, "workerinput"):
+        databases.stop(config.stash[databases.RUN])
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlFile | None:
+    """Each .sql file under tests/sql is a test, but for the helpers."""
+    root = Path(__file__).parent / "sql"
+    if file_path.suffix == ".sql" and root in file_path.parents and file_path != databases.HELPERS:
+        return SqlFile.from_parent(parent, path=file_path)
+    return None
+
+
+@pytest.fixture(scope="session")
+def run_directory(pytestconfig: pytest.Config) -> Path:
+    """The run's folder: gone at its end."""
+    return pytestconfig.stash[databases.RUN]
+
+
+@pytest.fixture(scope="session")
+def postgres(run_directory: Path) -> EmbeddedServer:
+    """The run's server, with its templates."""
+    return databases.start(run_directory)
+
+
+@pytest.fixture
+def database(postgres: EmbeddedServer) -> Iterator[Database]:
+    """A fresh, migrated database."""
+    with databases.clone(postgres, databases.MIGRATED) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="session")
+def session_database(postgres: EmbeddedServer) -> Iterator[Database]:
+    """A migrated database that all tests of a worker share."""
+    with databases.clone(postgres, databases.MIGRATED) as shared:
+        yield shared
+
+
+@pytest.fixture
+def empty_database(postgres: EmbeddedServer) -> Iterator[Database]:
+    """A fresh database with roles and ledger, to be migrated by the test."""
+    with databases.clone(postgres, databases.EMPTY) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def pgtap_database(run_directory: Path, postgres: EmbeddedServer) -> Iterator[Database]:
+    """A fresh database as pgTAP files have it."""
+    databases.ensure_pgtap(run_directory, postgres)
+    with databases.clone(postgres, databases.PGTAP) as fresh:
+        yield fresh
