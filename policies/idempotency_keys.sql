@@ -9,9 +9,12 @@ grant update (request, response, created_at) on table app.idempotency_keys to sa
 -- The nil UUID stands for "in no organisation": POST /orgs.
 create policy tenant_isolation on app.idempotency_keys as restrictive for all to public
 using (
-    (current_user = 'saas_owner' and created_at < now() - interval '24 hours')
-    or organisation_id
-    = coalesce((select ctx.tenant_id()), '00000000-0000-0000-0000-000000000000')
+    case current_user
+        when 'saas_owner' then created_at < now() - interval '24 hours'
+        else
+            organisation_id
+            = coalesce((select ctx.tenant_id()), '00000000-0000-0000-0000-000000000000')
+    end
 )
 with check (
     organisation_id = coalesce((select ctx.tenant_id()), '00000000-0000-0000-0000-000000000000')
