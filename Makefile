@@ -47,8 +47,8 @@ format: $(STAMP) ## rewrite the Python files in house style
 	@$(BIN)/ruff format .
 
 lock: $(STAMP) ## resolve the dependencies anew (ARGS=--upgrade) into requirements/
-	@$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
-	@$(COMPILE) $(ARGS) --extra dev pyproject.toml -o requirements/dev.txt
+	@$(COMPILE) $(ARGS) --extra docs pyproject.toml -o requirements/runtime.txt
+	@$(COMPILE) $(ARGS) --extra docs --extra dev pyproject.toml -o requirements/dev.txt
 	@echo uv | $(COMPILE) $(ARGS) - -o requirements/uv.txt
 
 psql: $(STAMP) ## open psql on the configured database (ARGS="--role saas_owner")
