@@ -1,7 +1,10 @@
 """The application: services, routes, and the frame around every request."""
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from time import perf_counter
 
 from aiohttp import hdrs, web, web_response
@@ -9,12 +12,13 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import istr
 
 from api import cors, doctor, migrate, problems
-from api.calls import REQUEST_ID, REQUEST_ID_HEADER, SERVICES, Lifecycle, Route, Services
+from api.calls import REQUEST_ID, REQUEST_ID_HEADER, SERVICES, Route, Services
 from api.calls import request_id as request_id_of
 from api.calls import serve as serve_route
 from api.credentials import Credentials
 from api.database import Database
 from api.logs import RequestLog
+from api.metrics import Metrics
 from api.passwords import Passwords
 from api.requests import MAX_BODY_BYTES
 from api.routes import routes
@@ -22,20 +26,24 @@ from api.settings import Settings
 
 log = logging.getLogger(__name__)
 
+SHOW_POOL_SECONDS = 1.0
 NOSNIFF_HEADER = istr("X-Content-Type-Options")
 
 # aiohttp names itself and its version in every answer, and has no setting for it.
 web_response.SERVER_SOFTWARE = "saas-api"  # type: ignore[attr-defined]
 
 
-def create_app(settings: Settings) -> web.Application:
+def create_app(settings: Settings, *, metrics_directory: Path | None = None) -> web.Application:
     """
     The application for these settings. The database need not be there yet.
+
+    `metrics_directory`: where the workers of one server share their figures; see `Metrics`.
 
     Errors: ValueError without a `database_url`: whoever serves starts the embedded server first.
     """
     if settings.database_url is None:
         raise ValueError("create_app needs a database_url")
+    table = routes(settings)
     services = Services(
         settings=settings,
         database=Database(
@@ -52,17 +60,21 @@ def create_app(settings: Settings) -> web.Application:
         ),
         passwords=Passwords(),
         schema_version=migrate.expected_version(),
+        metrics=Metrics(
+            [(route.method, route.path) for route in table], directory=metrics_directory
+        ),
     )
     request_log = RequestLog(level=settings.log_level, environment=settings.environment)
     app = web.Application(
-        middlewares=[_frame(services.lifecycle, request_log, vary=bool(settings.cors_origins))],
+        middlewares=[_frame(services, request_log, vary=bool(settings.cors_origins))],
         client_max_size=MAX_BODY_BYTES,
         # A body with a content coding is refused, never unpacked.
         handler_args={"auto_decompress": False},
     )
     app[SERVICES] = services
     app.cleanup_ctx.append(_close_services)
-    _add_routes(app, routes(settings), services)
+    app.cleanup_ctx.append(_show_pool)
+    _add_routes(app, table, services)
     if settings.cors_origins:
         cors.allow(app, settings.cors_origins)
     return app
@@ -72,6 +84,22 @@ async def _close_services(app: web.Application) -> AsyncIterator[None]:
     yield
     await app[SERVICES].database.close()
     app[SERVICES].passwords.close()
+
+
+async def _show_pool(app: web.Application) -> AsyncIterator[None]:
+    """Keep the pool's figures fresh for the other workers, one of which may be scraped."""
+    services = app[SERVICES]
+
+    async def show() -> None:
+        while True:
+            services.metrics.show_pool(services.database.connections)
+            await asyncio.sleep(SHOW_POOL_SECONDS)
+
+    task = asyncio.create_task(show())
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _add_routes(app: web.Application, table: tuple[Route, ...], services: Services) -> None:
@@ -90,8 +118,9 @@ async def _expect(_request: web.Request) -> None:
     """A client that waits for 100 Continue gets it when its body is about to be read."""
 
 
-def _frame(lifecycle: Lifecycle, request_log: RequestLog, *, vary: bool) -> Middleware:
-    """What surrounds each request: its id, its errors as problems, its headers, its log line."""
+def _frame(services: Services, request_log: RequestLog, *, vary: bool) -> Middleware:
+    """What surrounds each request: its id, errors as problems, headers, figures, log line."""
+    lifecycle, metrics = services.lifecycle, services.metrics
 
     @web.middleware
     async def frame(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -107,6 +136,7 @@ def _frame(lifecycle: Lifecycle, request_log: RequestLog, *, vary: bool) -> Midd
             raise  # the client went away; there is nobody to answer
         except Exception as error:
             problem = problems.from_exception(error)
+            metrics.count_failure(error, problem)
             if problem.kind.status >= 500:
                 _log_failure(error, problem, request_id, request.method, route)
             response = problems.response(problem, request_id)
@@ -120,9 +150,9 @@ def _frame(lifecycle: Lifecycle, request_log: RequestLog, *, vary: bool) -> Midd
             headers[hdrs.VARY] = hdrs.ORIGIN
         if lifecycle.draining:
             response.force_close()
-        request_log.write(
-            request_id, request.method, route, response.status, perf_counter() - started
-        )
+        seconds = perf_counter() - started
+        metrics.count_request(request.method, route, response.status, seconds)
+        request_log.write(request_id, request.method, route, response.status, seconds)
         return response
 
     return frame

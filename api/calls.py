@@ -18,6 +18,7 @@ from multidict import istr
 
 from api.credentials import Credentials
 from api.database import Database
+from api.metrics import Metrics
 from api.passwords import Passwords
 from api.problems import RequestProblem
 from api.requests import identifier, read_body, read_idempotency_key, read_query
@@ -49,6 +50,7 @@ class Services:
     credentials: Credentials
     passwords: Passwords
     schema_version: str
+    metrics: Metrics
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
 
@@ -83,6 +85,14 @@ class Call:
     async def fetch_row(self, sql: str, *args: object) -> Any:
         """Run this request's one statement; its $1 is the credential, its $2 the request id."""
         return await self.services.database.fetch_row(sql, self.credential, self.request_id, *args)
+
+    async def change(self, sql: str, *args: object) -> Any:
+        """
+        As `fetch_row`, for a statement that changes something. Its last column must be
+        current_setting('app.audit_events', true); it comes back as the number of audit events.
+        """
+        *row, audit_events = await self.fetch_row(sql, *args)
+        return (*row, self.services.metrics.count_audit_events(audit_events))
 
 
 Handler = Callable[[Call], Awaitable[web.Response]]

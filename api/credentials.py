@@ -10,6 +10,7 @@ An API key is its own secret: the database knows its digest.
 """
 
 import base64
+import hmac
 import re
 import secrets
 import time
@@ -77,6 +78,20 @@ def is_api_key(token: str) -> bool:
     )
 
 
+def bears(authorization: str | None, secret: str) -> bool:
+    """Whether an `Authorization` header carries just this bearer token; in constant time."""
+    token = _bearer(authorization)
+    return token is not None and hmac.compare_digest(
+        token.encode(errors="surrogateescape"), secret.encode()
+    )
+
+
+def _bearer(authorization: str | None) -> str | None:
+    """The token of an `Authorization` header of the scheme Bearer."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip(" ") if scheme.lower() == "bearer" else None
+
+
 def _base62(number: int, width: int) -> str:
     digits = []
     for _ in range(width):
@@ -113,12 +128,9 @@ class Credentials:
 
         Errors: 401 for no credential, another scheme, or a token that is not ours or has expired.
         """
-        if authorization is None:
+        token = _bearer(authorization)
+        if token is None or not token.isascii():
             raise Problem(UNAUTHORISED)
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token.isascii():
-            raise Problem(UNAUTHORISED)
-        token = token.strip(" ")
         token_digest = sha256(token.encode()).digest()
         if token.startswith(API_KEY_MARK):
             if not is_api_key(token):

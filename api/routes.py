@@ -9,6 +9,7 @@ from api.handlers import (
     health,
     me,
     members,
+    metrics,
     organisations,
     projects,
 )
@@ -25,6 +26,7 @@ def routes(settings: Settings) -> tuple[Route, ...]:
     return (
         Route("GET", "/healthz", health.healthz, authenticated=False, query=None),
         Route("GET", "/readyz", health.readyz, authenticated=False, query=None),
+        Route("GET", "/metrics", metrics.get, authenticated=False, query=None),
         Route("POST", "/auth/register", auth.register, authenticated=False, body=registration),
         Route("POST", "/auth/login", auth.login, authenticated=False, body=s.LOGIN),
         Route("GET", "/me", me.get),

@@ -10,8 +10,10 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import time
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -24,6 +26,7 @@ from api import doctor, logs
 from api.app import create_app
 from api.calls import SERVICES, Lifecycle
 from api.failure import Failure
+from api.metrics import forget_worker
 from api.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -56,12 +59,24 @@ def serve(settings: Settings) -> int:
             f"cannot listen on {settings.host}:{settings.port} ({error.strerror}):"
             " set SAAS_API_PORT or --port to a free one"
         ) from error
+    try:
+        directory = tempfile.TemporaryDirectory(prefix="saas-api-metrics-")
+    except OSError as error:
+        raise Failure(
+            f"no place for the workers' metrics: set TMPDIR ({error.strerror})"
+        ) from error
+    with directory:
+        return _run(_Server(settings, listener, Path(directory.name)))
+
+
+def _run(server: "_Server") -> int:
+    """gunicorn until its end. A worker ends here: what follows in the callers is the master's."""
     master = os.getpid()
     try:
-        _Server(settings, listener).run()
+        server.run()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if os.getpid() != master:  # a worker: what follows in the caller is the master's to do
+        if os.getpid() != master:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
@@ -103,8 +118,9 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn's application object: its configuration, and the runner each worker makes."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, listener: socket.socket, metrics: Path) -> None:
         self.settings = settings
+        self.metrics = metrics  # where the workers share their figures
         self.address = listener.getsockname()[:2]
         self.descriptor = listener.detach()  # gunicorn's from here on
         self.lifecycle: Lifecycle | None = None
@@ -122,6 +138,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "proc_name": "saas-api",
             "when_ready": self._announce,
+            "child_exit": self._forget,
         }
         for name, value in options.items():
             if name in self.cfg.settings:  # older gunicorns have no control socket
@@ -132,11 +149,14 @@ class _Server(BaseApplication):  # type: ignore[misc]
         return self._make_runner
 
     async def _make_runner(self) -> web.AppRunner:
-        app = create_app(self.settings)
+        app = create_app(self.settings, metrics_directory=self.metrics)
         self.lifecycle = app[SERVICES].lifecycle
         return _Runner(
             app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=1.0
         )
+
+    def _forget(self, _arbiter: object, worker: Any) -> None:
+        forget_worker(worker.pid, self.metrics)
 
     def _announce(self, _arbiter: object) -> None:
         host, port = self.address

@@ -19,8 +19,9 @@ async def create(call: Call) -> web.Response:
     Source: sql/functions/api/create_api_key.sql
     """
     organisation_id, key = call.id("organisation_id"), new_api_key()
-    body, replayed = await call.fetch_row(
-        "select body, replayed from api.create_api_key($1, $2, $3, $4, $5, $6, $7, $8)",
+    body, replayed, _ = await call.change(
+        "select body, replayed, current_setting('app.audit_events', true)"
+        " from api.create_api_key($1, $2, $3, $4, $5, $6, $7, $8)",
         organisation_id,
         call.body["name"],
         key.prefix,
@@ -28,6 +29,8 @@ async def create(call: Call) -> web.Response:
         call.idempotency_key,
         call.raw_body,
     )
+    metrics = call.services.metrics
+    metrics.count_creation(metrics.api_keys_created, replayed=replayed)
     if not replayed:
         # The database never sees the key, so its body is completed here.
         body = b'%b,"raw_key":"%b"}' % (body.rstrip().removesuffix(b"}"), key.raw.encode())
@@ -60,9 +63,10 @@ async def revoke(call: Call) -> web.Response:
     Errors: 401, 403 (role too low), 404.
     Source: sql/functions/api/revoke_api_key.sql
     """
-    await call.fetch(
-        "select 1 from api.revoke_api_key($1, $2, $3, $4)",
+    (revoked,) = await call.change(
+        "select current_setting('app.audit_events', true) from api.revoke_api_key($1, $2, $3, $4)",
         call.id("organisation_id"),
         call.id("api_key_id"),
     )
+    call.services.metrics.api_keys_revoked.inc(revoked)
     return no_content()

@@ -23,8 +23,9 @@ async def register(call: Call) -> web.Response:
     services, body = call.services, call.body
     salt = passwords.new_salt()
     output = await services.passwords.output(body["password"], salt, passwords.DEFAULT)
-    user = await services.database.fetch_value(
-        "select body from api.register($1, $2, $3, $4, $5, $6) as body",
+    user, audit_events = await services.database.fetch_row(
+        "select body, current_setting('app.audit_events', true)"
+        " from api.register($1, $2, $3, $4, $5, $6) as body",
         body["email"],
         body.get("display_name"),
         salt,
@@ -32,6 +33,7 @@ async def register(call: Call) -> web.Response:
         output,
         call.request_id,
     )
+    services.metrics.count_audit_events(audit_events)
     return created(user)
 
 
@@ -51,23 +53,27 @@ async def login(call: Call) -> web.Response:
         str(passwords.DEFAULT),
     )
     if retry_after is not None:
-        raise _throttled(retry_after)
+        raise _throttled(call, retry_after)
     output = await services.passwords.output(
         body["password"], salt, passwords.Parameters.parse(parameters)
     )
     session = new_session()
-    user_id, retry_after = await services.database.fetch_row(
-        "select user_id, retry_after from api.login($1, $2, $3, $4, $5)",
+    user_id, retry_after, audit_events = await services.database.fetch_row(
+        "select user_id, retry_after, current_setting('app.audit_events', true)"
+        " from api.login($1, $2, $3, $4, $5)",
         body["email"],
         output,
         session.digest,
         services.credentials.ttl_seconds,
         call.request_id,
     )
+    services.metrics.count_audit_events(audit_events)
     if retry_after is not None:
-        raise _throttled(retry_after)
+        raise _throttled(call, retry_after)
     if user_id is None:
+        services.metrics.count_login("failure")
         raise Problem(UNAUTHORISED, detail="The email or the password is wrong.")
+    services.metrics.count_login("success")
     token = {
         "access_token": services.credentials.issue(str(user_id), session),
         "token_type": "bearer",
@@ -76,5 +82,6 @@ async def login(call: Call) -> web.Response:
     return ok(json.dumps(token).encode())
 
 
-def _throttled(retry_after: int) -> Problem:
+def _throttled(call: Call, retry_after: int) -> Problem:
+    call.services.metrics.count_login("throttled")
     return Problem(THROTTLED, headers={"Retry-After": str(retry_after)})

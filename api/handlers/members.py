@@ -37,8 +37,9 @@ async def add(call: Call) -> web.Response:
     Source: sql/functions/api/add_member.sql
     """
     organisation_id, body = call.id("organisation_id"), call.body
-    member = await call.fetch(
-        "select body from api.add_member($1, $2, $3, $4, $5, $6) as body",
+    member, _ = await call.change(
+        "select body, current_setting('app.audit_events', true)"
+        " from api.add_member($1, $2, $3, $4, $5, $6) as body",
         organisation_id,
         body.get("email"),
         identifier(body["user_id"]) if "user_id" in body else None,
@@ -56,8 +57,9 @@ async def update(call: Call) -> web.Response:
     Errors: 401, 403 (role too low), 404, 409 (last owner), 422.
     Source: sql/functions/api/update_member.sql
     """
-    member = await call.fetch(
-        "select body from api.update_member($1, $2, $3, $4, $5) as body",
+    member, _ = await call.change(
+        "select body, current_setting('app.audit_events', true)"
+        " from api.update_member($1, $2, $3, $4, $5) as body",
         call.id("organisation_id"),
         call.id("user_id"),
         call.body["role"],
@@ -73,8 +75,8 @@ async def remove(call: Call) -> web.Response:
     Errors: 401, 403 (role too low), 404, 409 (last owner).
     Source: sql/functions/api/remove_member.sql
     """
-    await call.fetch(
-        "select 1 from api.remove_member($1, $2, $3, $4)",
+    await call.change(
+        "select current_setting('app.audit_events', true) from api.remove_member($1, $2, $3, $4)",
         call.id("organisation_id"),
         call.id("user_id"),
     )

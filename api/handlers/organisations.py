@@ -16,12 +16,15 @@ async def create(call: Call) -> web.Response:
     Errors: 401, 403 (API key), 409 (idempotency key reused), 422. Honours Idempotency-Key.
     Source: sql/functions/api/create_organisation.sql
     """
-    body, replayed = await call.fetch_row(
-        "select body, replayed from api.create_organisation($1, $2, $3, $4, $5)",
+    body, replayed, _ = await call.change(
+        "select body, replayed, current_setting('app.audit_events', true)"
+        " from api.create_organisation($1, $2, $3, $4, $5)",
         call.body["name"],
         call.idempotency_key,
         call.raw_body,
     )
+    metrics = call.services.metrics
+    metrics.count_creation(metrics.organisations_created, replayed=replayed)
     return created(body, "/orgs", key="organisation_id", replayed=replayed)
 
 
@@ -65,8 +68,9 @@ async def update(call: Call) -> web.Response:
     Errors: 401, 403 (role too low), 404, 422.
     Source: sql/functions/api/update_organisation.sql
     """
-    organisation = await call.fetch(
-        "select body from api.update_organisation($1, $2, $3, $4) as body",
+    organisation, _ = await call.change(
+        "select body, current_setting('app.audit_events', true)"
+        " from api.update_organisation($1, $2, $3, $4) as body",
         call.id("organisation_id"),
         json.dumps(call.body),
     )

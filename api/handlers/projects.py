@@ -21,8 +21,9 @@ async def create(call: Call) -> web.Response:
     Source: sql/functions/api/create_project.sql
     """
     organisation_id, body = call.id("organisation_id"), call.body
-    project, replayed = await call.fetch_row(
-        "select body, replayed from api.create_project($1, $2, $3, $4, $5, $6, $7, $8)",
+    project, replayed, _ = await call.change(
+        "select body, replayed, current_setting('app.audit_events', true)"
+        " from api.create_project($1, $2, $3, $4, $5, $6, $7, $8)",
         organisation_id,
         body["name"],
         body.get("description"),
@@ -30,6 +31,8 @@ async def create(call: Call) -> web.Response:
         call.idempotency_key,
         call.raw_body,
     )
+    metrics = call.services.metrics
+    metrics.count_creation(metrics.projects_created, replayed=replayed)
     return created(
         project, f"/orgs/{organisation_id}/projects", key="project_id", replayed=replayed
     )
@@ -83,8 +86,9 @@ async def update(call: Call) -> web.Response:
     Errors: 401, 403 (role too low), 404, 422.
     Source: sql/functions/api/update_project.sql
     """
-    project = await call.fetch(
-        "select body from api.update_project($1, $2, $3, $4, $5) as body",
+    project, _ = await call.change(
+        "select body, current_setting('app.audit_events', true)"
+        " from api.update_project($1, $2, $3, $4, $5) as body",
         call.id("organisation_id"),
         call.id("project_id"),
         json.dumps(call.body),
@@ -100,8 +104,8 @@ async def delete(call: Call) -> web.Response:
     Errors: 401, 403 (role too low), 404.
     Source: sql/functions/api/delete_project.sql
     """
-    await call.fetch(
-        "select 1 from api.delete_project($1, $2, $3, $4)",
+    await call.change(
+        "select current_setting('app.audit_events', true) from api.delete_project($1, $2, $3, $4)",
         call.id("organisation_id"),
         call.id("project_id"),
     )
