@@ -174,15 +174,13 @@ def from_exception(error: Exception) -> Problem:
             return Problem(INTERNAL)
 
 
-def response(problem: Problem, request_id: str) -> web.Response:
+def body(problem: Problem, request_id: str) -> dict[str, object]:
     """
-    The answer to a problem.
-
-    Body: {"type": URN, "title": str, "status": int, "detail": str, "instance": the request id},
+    The body that tells of a problem: {"type": URN, "title": str, "status": int, "detail": str, "instance": the request id},
     and for faults of single fields "errors": [{"pointer": str, "detail": str}].
     """
     kind = problem.kind
-    body: dict[str, object] = {
+    members: dict[str, object] = {
         "type": URN + kind.name,
         "title": kind.title,
         "status": kind.status,
@@ -190,10 +188,16 @@ def response(problem: Problem, request_id: str) -> web.Response:
         "instance": request_id,
     }
     if problem.errors:
-        body["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in problem.errors]
+        members["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in problem.errors]
+    return members
+
+
+def response(problem: Problem, request_id: str) -> web.Response:
+    """The answer to a problem."""
+    kind = problem.kind
     return web.Response(
         status=kind.status,
-        body=json.dumps(body).encode(),
+        body=json.dumps(body(problem, request_id)).encode(),
         content_type=CONTENT_TYPE,
         headers={**HEADERS.get(kind.status, {}), **problem.headers},
     )
