@@ -11,7 +11,7 @@ from aiohttp import hdrs, web, web_response
 from aiohttp.typedefs import Handler, Middleware
 from multidict import istr
 
-from api import cors, doctor, migrate, problems
+from api import cors, docs_pages, doctor, migrate, problems
 from api.calls import REQUEST_ID, REQUEST_ID_HEADER, SERVICES, Route, Services
 from api.calls import request_id as request_id_of
 from api.calls import serve as serve_route
@@ -75,6 +75,8 @@ def create_app(settings: Settings, *, metrics_directory: Path | None = None) -> 
     app.cleanup_ctx.append(_close_services)
     app.cleanup_ctx.append(_show_pool)
     _add_routes(app, table, services)
+    if settings.docs_enabled:
+        docs_pages.add(app, settings)
     if settings.cors_origins:
         cors.allow(app, settings.cors_origins)
     return app

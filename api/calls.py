@@ -20,8 +20,9 @@ from api.credentials import Credentials
 from api.database import Database
 from api.metrics import Metrics
 from api.passwords import Passwords
-from api.problems import RequestProblem
+from api.problems import Kind, RequestProblem
 from api.requests import identifier, read_body, read_idempotency_key, read_query
+from api.resources import NOTHING, Success
 from api.schemas import NO_QUERY, Query, Shape
 from api.settings import Settings
 
@@ -100,15 +101,21 @@ Handler = Callable[[Call], Awaitable[web.Response]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint: where it is, who serves it, and what its requests may hold."""
+    """
+    An endpoint: where it is, who serves it, its good answer, and what its requests may hold.
+
+    `refuses` are the problems that do not follow from the rest of the declaration.
+    """
 
     method: str
     path: str
     handler: Handler
+    success: Success = NOTHING
     authenticated: bool = True
     query: Query | None = NO_QUERY  # None: not looked at
     body: Shape | None = None
     idempotent: bool = False  # honours Idempotency-Key
+    refuses: tuple[Kind, ...] = ()
 
 
 def serve(route: Route, services: Services) -> Callable[[web.Request], Awaitable[web.Response]]:

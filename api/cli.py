@@ -1,5 +1,5 @@
 """
-The command `saas-api`: serve, migrate, maintain, bootstrap, psql, url, doctor, stop.
+The command `saas-api`: serve, migrate, maintain, bootstrap, psql, url, doctor, openapi, stop.
 
 Whatever goes wrong ends in one line on stderr that says what to do. Exit status: 0, 1 when it
 failed, 2 for wrong usage.
@@ -90,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("doctor", help="check that the database is as safe as designed")
     command.set_defaults(command=_doctor)
+
+    command = commands.add_parser("openapi", help="print the API's description, OpenAPI 3.1")
+    command.set_defaults(command=_openapi)
 
     command = commands.add_parser("stop", help="stop the embedded PostgreSQL")
     command.set_defaults(command=_stop)
@@ -198,6 +201,13 @@ def _doctor(_options: argparse.Namespace) -> int:
         print(finding.line(), flush=True)
         failed |= finding.level == "failure"
     return int(failed)
+
+
+def _openapi(_options: argparse.Namespace) -> int:
+    from api.openapi import dump
+
+    print(dump(load(os.environ)).decode())
+    return 0
 
 
 def _stop(_options: argparse.Namespace) -> int:

@@ -176,8 +176,8 @@ def from_exception(error: Exception) -> Problem:
 
 def body(problem: Problem, request_id: str) -> dict[str, object]:
     """
-    The body that tells of a problem: {"type": URN, "title": str, "status": int, "detail": str, "instance": the request id},
-    and for faults of single fields "errors": [{"pointer": str, "detail": str}].
+    The body that tells of a problem: {"type": URN, "title": str, "status": int, "detail": str,
+    "instance": the request id}, and for single fields "errors": [{"pointer": str, "detail": str}].
     """
     kind = problem.kind
     members: dict[str, object] = {

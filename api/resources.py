@@ -18,11 +18,12 @@ EXAMPLE_TIME = "2026-11-23T09:00:00.123456+00:00"
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A body that the API sends: its name, its schema, and its media type."""
+    """A body that the API sends: its name, its schema, its media type; `item`: what a page has."""
 
     name: str
     schema: Schema
     media_type: str = "application/json"
+    item: "Resource | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def page(name: str, resource: Resource) -> Resource:
         "limit": numbers["limit"] | {"description": "as asked for", "examples": [50]},
         "offset": numbers["offset"] | {"description": "as asked for", "examples": [0]},
     }
-    return Resource(name, _object(f"A page of the list of {resource.name}.", properties))
+    return Resource(name, _object("A part of a list.", properties), item=resource)
 
 
 _ORGANISATION_ID = _id("the organisation")
@@ -121,7 +122,7 @@ _USER = {
     "display_name": nullable(_name("Ada Lovelace")) | {"description": "null: none given"},
     "created_at": _time("when the account was made"),
 }
-_ROLE: Schema = ROLE 
+_ROLE: Schema = ROLE
 
 USER = Resource("User", _object("An account.", _USER))
 ME = Resource(

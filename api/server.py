@@ -22,7 +22,7 @@ from aiohttp.worker import GunicornUVLoopWebWorker
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from api import doctor, logs
+from api import docs_pages, doctor, logs
 from api.app import create_app
 from api.calls import SERVICES, Lifecycle
 from api.failure import Failure
@@ -43,11 +43,14 @@ def serve(settings: Settings) -> int:
     Serve until told to stop, and return the exit status: 0 after an orderly end.
 
     Does not return in the worker processes.
-    Errors: Failure when it cannot start (URL unusable, role unfit, port taken).
+    Errors: Failure when it cannot start (URL unusable, role unfit, port taken, docs
+    package missing).
     """
     if settings.database_url is None:
         raise ValueError("serve needs a database_url")
     logs.configure(level=settings.log_level, environment=settings.environment)
+    if settings.docs_enabled:
+        docs_pages.assets()
     if reasons := asyncio.run(_role_faults(settings.database_url)):
         raise Failure(
             f"the database role must not serve: {'; '.join(reasons)}: see saas-api doctor"
