@@ -11,7 +11,9 @@ comment on policy read_gate on auth.login_slots is 'gate.take_login_slot, gate.l
 create policy insert_gate on auth.login_slots for insert to saas_gate with check (true);
 comment on policy insert_gate on auth.login_slots is 'gate.register, gate.take_login_slot.';
 
-create policy update_gate on auth.login_slots for update to saas_gate using (true) with check (true);
+create policy update_gate on auth.login_slots for update to saas_gate
+using (true)
+with check (true);
 comment on policy update_gate on auth.login_slots is 'gate.take_login_slot locks one, gate.login counts a failure.';
 
 create policy expire_owner on auth.login_slots for all to saas_owner

@@ -1,5 +1,5 @@
--- The roles, and the hardening of this database. Run by `saas-api bootstrap` in the new database, as a
--- superuser or as a role with CREATEROLE and CREATEDB that made both. Safe to run twice.
+-- The roles, and the hardening of this database. Run by `saas-api bootstrap` in the new database,
+-- as a superuser or as a role with CREATEROLE and CREATEDB that made both. Safe to run twice.
 
 -- 1. Roles: what each is for is in the comments below.
 do $$
@@ -51,7 +51,7 @@ comment on role saas_api is 'What the API connects as: calls api.*, owns nothing
 comment on role saas_migrator is 'What saas-api migrate connects as: may become the three owners.';
 comment on role saas_dba is 'Group of people who inspect: reads dba.*, may impersonate, which is audited.';
 
-grant saas_owner, saas_gate, saas_audit to saas_migrator with inherit false, set true, admin false;
+grant saas_owner, saas_gate, saas_audit to saas_migrator with inherit false, set true, admin false; -- noqa: PRS
 
 -- 2. What a session of each login role starts with. A role may change its own settings: the API sends
 --    its own at each connection, and `saas-api doctor` compares.

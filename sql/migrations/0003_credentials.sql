@@ -31,6 +31,7 @@ comment on column auth.credentials.expires_at is 'UTC. Null: does not expire.';
 
 create table auth.login_slots (
     email_digest bytea not null,
+    -- squawk-ignore prefer-bigint-over-smallint -- 1 to 10, for ever
     slot smallint not null,
     failed_at timestamptz not null default '-infinity',
     constraint login_slots_pkey primary key (email_digest, slot),
