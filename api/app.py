@@ -86,6 +86,7 @@ async def _close_services(app: web.Application) -> AsyncIterator[None]:
     yield
     await app[SERVICES].database.close()
     app[SERVICES].passwords.close()
+    app[SERVICES].metrics.close()
 
 
 async def _show_pool(app: web.Application) -> AsyncIterator[None]:

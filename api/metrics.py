@@ -52,11 +52,12 @@ class Metrics:
         self, endpoints: Iterable[tuple[str, str]] = (), *, directory: Path | None = None
     ) -> None:
         self._registry = CollectorRegistry()
+        self._files: dict[str, MmapedDict] = {}
         own = None
         if directory is None:
             own = self._registry
         else:
-            values.ValueClass = _shared_value(directory)
+            values.ValueClass = _shared_value(directory, self._files)
             MultiProcessCollector(self._registry, path=str(directory))  # type: ignore[no-untyped-call]
         self._requests = Counter(
             "saas_api_requests_total",
@@ -141,7 +142,7 @@ class Metrics:
         self._requests.labels("GET", "/metrics", "200")
         for outcome in OUTCOMES:
             self._auth_attempts.labels(outcome)
-        for sqlstate_class in (*SQLSTATE_CLASSES, POOL, OTHER):
+        for sqlstate_class in (*sorted(SQLSTATE_CLASSES), POOL, OTHER):
             self._database_errors.labels(sqlstate_class)
         self.show_pool(dict.fromkeys(POOL_STATES, 0))
 
@@ -222,19 +223,24 @@ class Metrics:
         self._running, self._next = self._next, None
         return await asyncio.to_thread(prometheus_client.generate_latest, self._registry)
 
+    def close(self) -> None:
+        """Close this worker's files; nothing may count afterwards. They stay for the others."""
+        for file in self._files.values():
+            file.close()  # type: ignore[no-untyped-call]
+
 
 def forget_worker(pid: int, directory: Path) -> None:
     """Drop the gauges of a worker that has ended; what it counted stays."""
     mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
 
 
-def _shared_value(directory: Path) -> type:
+def _shared_value(directory: Path, files: dict[str, MmapedDict]) -> type:
     """
     prometheus_client's value in a file of its multi-process mode, for one thread of one process.
 
     The library's own locks and looks for a fork at every step, which costs more than all the rest.
+    `files` collects what was opened, by kind.
     """
-    files: dict[str, MmapedDict] = {}
 
     class SharedValue:
         _multiprocess = True
