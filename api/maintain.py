@@ -64,7 +64,12 @@ def run(url: str, *, keep_audit_months: int | None = None, say: Say = say_nothin
     """
     with urls.connect(url, name=NAME) as connection:
         connection.execute("set role saas_owner")
-        connection.execute("set lock_timeout = '10s'")
+        # Who waits for a partition makes others wait behind it.
+        connection.execute("set lock_timeout = '2s'")
+        for what, statement in EXPIRED.items():
+            removed = _in_batches(connection, statement)
+            if removed:
+                say(f"removed {removed} {what}")
         connection.execute("select audit.prepare_partitions(%s)", [MONTHS_AHEAD])
         if keep_audit_months is not None:
             months = connection.execute(
@@ -72,10 +77,6 @@ def run(url: str, *, keep_audit_months: int | None = None, say: Say = say_nothin
             ).fetchall()
             for (month,) in months:
                 say(f"dropped audit.{month}")
-        for what, statement in EXPIRED.items():
-            removed = _in_batches(connection, statement)
-            if removed:
-                say(f"removed {removed} {what}")
 
 
 def _in_batches(connection: psycopg.Connection, statement: LiteralString) -> int:

@@ -20,7 +20,7 @@ with check (false);
 comment on policy update_gate on auth.credentials is 'Expired sessions may be locked, none changed.';
 
 create policy remove_gate on auth.credentials for delete to saas_gate
-using (user_id = (select ctx.user_id()) and expires_at < now());
+using (user_id is not null and user_id = (select ctx.user_id()) and expires_at < now());
 comment on policy remove_gate on auth.credentials is 'gate.login clears away the user''s expired sessions.';
 
 create policy insert_gate_api_key on auth.credentials for insert to saas_gate
@@ -30,10 +30,21 @@ with check (
 comment on policy insert_gate_api_key on auth.credentials is
 'gate.store_api_key makes a key of the organisation entered live, for owners and admins.';
 
+-- No question of context: a database administrator revokes with a plain UPDATE, too.
 create policy remove_gate_api_key on auth.credentials for delete to saas_gate
-using (organisation_id = (select ctx.tenant_id()) and (select ctx.permits('api_keys.write')));
+using (
+    api_key_id is not null
+    and not exists (
+        select
+        from app.api_keys as k
+        where
+            k.organisation_id = credentials.organisation_id
+            and k.api_key_id = credentials.api_key_id
+            and k.revoked_at is null
+    )
+);
 comment on policy remove_gate_api_key on auth.credentials is
-'gate.revoke_api_key ends a key of the organisation entered, for owners and admins.';
+'gate.revoke_api_key ends a key that is revoked or gone.';
 
 create policy expire_owner on auth.credentials for all to saas_owner
 using (expires_at < now())

@@ -9,9 +9,16 @@ grant insert on table audit.events to saas_audit;
 
 create policy tenant_isolation on audit.events as restrictive for all to public
 using (organisation_id = (select ctx.tenant_id()))
-with check (current_user = 'saas_audit');
+with check (
+    current_user = 'saas_audit'
+    and (
+        actor_type in ('database_role', 'anonymous')
+        or organisation_id
+        = coalesce((select ctx.tenant_id()), '00000000-0000-0000-0000-000000000000')
+    )
+);
 comment on policy tenant_isolation on audit.events is
-'The wall: only events of the organisation entered; only the triggers'' owner writes, for any.';
+'The wall: only events of the organisation entered. Only the triggers'' owner writes, and no user or API key is named but in the organisation it has entered.';
 
 create policy read_admin on audit.events for select to saas_api
 using ((select ctx.permits('audit.read')));

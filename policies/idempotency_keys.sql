@@ -4,7 +4,7 @@ revoke all on table app.idempotency_keys from public, saas_api, saas_gate, saas_
 grant select on table app.idempotency_keys to saas_api;
 grant insert (organisation_id, principal_id, endpoint, idempotency_key, request)
 on table app.idempotency_keys to saas_api;
-grant update (request, response, created_at) on table app.idempotency_keys to saas_api;
+grant update (request, response) on table app.idempotency_keys to saas_api;
 
 -- The nil UUID stands for "in no organisation": POST /orgs.
 create policy tenant_isolation on app.idempotency_keys as restrictive for all to public

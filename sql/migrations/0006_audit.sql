@@ -49,15 +49,10 @@ create table audit.events (
         )
     )
 ) partition by range (occurred_at);
-create table audit.events_default partition of audit.events default;
-
 alter table audit.events enable row level security;
 alter table audit.events force row level security;
-alter table audit.events_default enable row level security;
-alter table audit.events_default force row level security;
 
 comment on table audit.events is 'What happened. No role can change, delete or truncate it, nor insert but through the triggers.';
-comment on table audit.events_default is 'For a month that has no partition yet; empty as long as saas-api maintain runs.';
 comment on column audit.events.organisation_id is 'The tenant; the nil UUID for what belongs to none, such as a login.';
 comment on column audit.events.occurred_at is 'UTC. Start of the transaction of the change.';
 comment on column audit.events.audit_event_id is 'UUID version 7.';
@@ -70,3 +65,9 @@ comment on column audit.events.target_type is 'user, organisation, member, proje
 comment on column audit.events.target_id is 'Id of the target; of a member, the user id. Null: a login of an unknown email.';
 comment on column audit.events.request_id is 'X-Request-ID of the request. Null: not by a request.';
 comment on column audit.events.changes is '{field: {old, new}} of the fields that changed; nothing secret, which a check enforces by name at any depth.';
+
+create table audit.events_default (like audit.events including all);
+alter table audit.events_default enable row level security;
+alter table audit.events_default force row level security;
+alter table audit.events attach partition audit.events_default default; -- noqa: PRS
+comment on table audit.events_default is 'For a month that has no partition yet; empty as long as saas-api maintain runs.';

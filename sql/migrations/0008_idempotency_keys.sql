@@ -22,4 +22,4 @@ comment on column app.idempotency_keys.endpoint is 'Method and path template.';
 comment on column app.idempotency_keys.idempotency_key is 'As sent: 1 to 255 visible ASCII characters.';
 comment on column app.idempotency_keys.request is 'The body as sent, to tell a repetition from another request.';
 comment on column app.idempotency_keys.response is 'The body answered, without any secret. Null: the work is under way, in the transaction that claimed the key.';
-comment on column app.idempotency_keys.created_at is 'UTC.';
+comment on column app.idempotency_keys.created_at is 'UTC. When it was claimed.';

@@ -14,3 +14,9 @@ after update on app.projects
 referencing old table as old_rows new table as new_rows
 for each statement execute function audit.projects();
 comment on trigger _900_audit_update on app.projects is 'Written to audit.events.';
+
+create trigger _900_audit_delete
+after delete on app.projects
+referencing old table as old_rows
+for each statement execute function audit.projects();
+comment on trigger _900_audit_delete on app.projects is 'Written to audit.events.';

@@ -114,15 +114,18 @@ def digest(secret: str) -> bytes:
 
 
 def build(api_url: str, judge: Connection) -> Stage:
-    """Fill a fresh database by the API's own functions, but for API keys and the bulk of rows."""
+    """Fill a fresh database by the API's own functions, but for the bulk of rows."""
     with contextlib.closing(psycopg.connect(api_url, autocommit=True)) as api:
+        judge.execute("set role saas_owner")
+        judge.execute("select audit.prepare_partitions(1)")
+        judge.execute("reset role")
         vera = _person(api, f"{CANARY}-vera@victim.example", "vera")
         mallory = _person(api, "mallory@attacker.example", "mallory")
         former = _person(api, "former@attacker.example", "former")
         victim = _organisation(api, "vera", f"{CANARY} Ltd", f"{CANARY} plan")
         own = _organisation(api, "mallory", "Mallory Ltd", "my plan")
-        _key(judge, "victim-key", victim)
-        _key(judge, "own-key", own)
+        victim_key = _key(api, "vera", "victim-key", victim)
+        own_key = _key(api, "mallory", "own-key", own)
         judge.execute(
             "insert into auth.credentials (digest, user_id, expires_at)"
             " values (%s, %s, now() - interval '1 second')",
@@ -134,6 +137,7 @@ def build(api_url: str, judge: Connection) -> Stage:
             " select %s, %s || lpad(i::text, 4, '0'), %s from generate_series(1, 400) as i",
             [victim, f"{CANARY} ", f"{CANARY} text"],
         )
+        judge.execute("update app.api_key_uses set last_used_at = now() + interval '1 day'")
         judge.execute("vacuum analyze")
         facts: dict[str, object] = {
             "mallory": digest("mallory"),
@@ -151,6 +155,14 @@ def build(api_url: str, judge: Connection) -> Stage:
             "vera_expired": digest("vera-expired"),
             "victim": victim,
             "victim_key": digest("victim-key"),
+            "victim_key_id": victim_key,
+            "own_key_id": own_key,
+            "victim_event": _one(
+                judge,
+                "select audit_event_id from audit.events where organisation_id = %s"
+                " and action = 'organisation.created'",
+                victim,
+            ),
             "victim_project": _one(
                 judge, "select project_id from app.projects where name = %s", f"{CANARY} plan"
             ),
@@ -184,23 +196,29 @@ def _organisation(api: Connection, owner: str, name: str, project: str) -> UUID:
     """An organisation with one project."""
     organisation_id = _one(
         api,
-        "select api.create_organisation(%s, 'stage', %s) ->> 'organisation_id'",
+        "select body ->> 'organisation_id'"
+        " from api.create_organisation(%s, 'stage', %s, null, null)",
         digest(owner),
         name,
     )
     api.execute(
-        "select api.create_project(%s, 'stage', %s, %s, %s, 'active')",
+        "select api.create_project(%s, 'stage', %s, %s, %s, 'active', null, null)",
         [digest(owner), organisation_id, project, project],
     )
     return UUID(str(organisation_id))
 
 
-def _key(judge: Connection, secret: str, organisation_id: UUID) -> None:
-    """An API key, as it will be stored."""
-    judge.execute(
-        "insert into auth.credentials (digest, organisation_id, api_key_id)"
-        " values (%s, %s, uuidv7())",
-        [digest(secret), organisation_id],
+def _key(api: Connection, owner: str, secret: str, organisation_id: UUID) -> UUID:
+    """An API key, made with an idempotency key of the same name."""
+    return _one(
+        api,
+        "select body ->> 'api_key_id'"
+        " from api.create_api_key(%s, 'stage', %s, %s, 'saas_00000000', %s, %s, '{}')",
+        digest(owner),
+        organisation_id,
+        f"{CANARY} key" if owner == "vera" else secret,
+        digest(secret),
+        secret,
     )
 
 
@@ -212,8 +230,10 @@ def _hidden(judge: Connection, victim: UUID) -> tuple[str, ...]:
         " union all select encode(digest, 'hex') from auth.passwords"
         " union all select encode(digest, 'hex') from auth.credentials"
         " union all select project_id::text from app.projects"
-        " where organisation_id = %s and name ~ '0001$'",
-        [victim],
+        " where organisation_id = %s and name ~ '0001$'"
+        " union all select audit_event_id::text from audit.events"
+        " where organisation_id = %s and action = 'api_key.created'",
+        [victim, victim],
     )
     return tuple(str(text) for (text,) in rows)
 

@@ -19,12 +19,12 @@ VICTIMS_CALLS = (
     "select api.add_member(%(vera)s, 'r', %(victim)s, null, %(mallory_id)s, 'member')",
     "select api.update_member(%(vera)s, 'r', %(victim)s, %(mallory_id)s, 'viewer')",
     "select api.remove_member(%(vera)s, 'r', %(victim)s, %(mallory_id)s)",
-    "select api.create_project(%(victim_key)s, 'r', %(victim)s, 'x', null, 'active')",
+    "select api.create_project(%(victim_key)s, 'r', %(victim)s, 'x', null, 'active', null, null)",
     "select api.update_project(%(vera)s, 'r', %(victim)s, %(victim_project)s, '{\"name\": \"x\"}')",
     "select api.list_projects(%(vera)s, 'r', %(victim)s, 50, 0, null, null, 'name', 'asc')",
     "select api.delete_project(%(vera)s, 'r', %(victim)s, %(victim_project)s)",
     "select * from api.login(%(vera_email)s, 'vera', sha256('new'), 60, 'r')",
-    "select api.create_organisation(%(vera)s, 'r', 'x')",
+    "select api.create_organisation(%(vera)s, 'r', 'x', null, null)",
     "select api.register('v2@victim.example', null, %(salt)s, 'm=1,t=1,p=1', 'x', 'r')",
 )
 

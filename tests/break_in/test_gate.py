@@ -154,7 +154,7 @@ ENTRIES = [
             "add_member(%(mallory)s, 'r', %(victim)s, null, %(mallory_id)s, 'owner')",
             "update_member(%(mallory)s, 'r', %(victim)s, %(vera_id)s, 'viewer')",
             "remove_member(%(mallory)s, 'r', %(victim)s, %(vera_id)s)",
-            "create_project(%(own_key)s, 'r', %(victim)s, 'x', null, 'active')",
+            "create_project(%(own_key)s, 'r', %(victim)s, 'x', null, 'active', null, null)",
             "list_projects(%(own_key)s, 'r', %(victim)s, 200, 0, null, null, 'name', 'asc')",
             "get_project(%(mallory)s, 'r', %(victim)s, %(victim_project)s)",
             "update_project(%(mallory)s, 'r', %(own)s, %(victim_project)s, '{\"name\": \"x\"}')",
@@ -253,7 +253,8 @@ REVOCATIONS = [
 
 @contextlib.contextmanager
 def former_member(stage: Stage) -> Iterator[None]:
-    """The former member is a viewer of the victim's; in the end all is as it was."""
+    """The former member is a viewer of the victim's; in the end all is as it was, the audit too."""
+    stage.judge.execute("set session_replication_role = replica")
     columns = "digest, user_id, created_at, expires_at"
     session = stage.judge.execute(
         f"select {columns} from auth.credentials where digest = %(former)s", stage.facts
@@ -270,6 +271,7 @@ def former_member(stage: Stage) -> Iterator[None]:
     stage.judge.execute(
         f"insert into auth.credentials ({columns}) values (%s, %s, %s, %s)", session
     )
+    stage.judge.execute("reset session_replication_role")
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_session_of_another_is_not_overheard(stage: Stage, attempt: Attempt) -> 
     with stage.connect() as victim, stage.connect() as spy:
         victim.execute("begin")
         victim.execute(
-            "select api.create_project(%s, 'r', %s, %s, null, 'active')",
+            "select api.create_project(%s, 'r', %s, %s, null, 'active', null, null)",
             [stage.facts["vera"], stage.facts["victim"], f"{CANARY} typed"],
             prepare=True,
         )

@@ -83,6 +83,31 @@ $$;
 comment on function tests.new_user(text, text) is
     'A person with an account and a live session, and no membership. As superuser.';
 
+create function tests.new_api_key(p_actor text, p_organisation text default 'Acme')
+returns uuid
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+    insert into app.api_keys (organisation_id, api_key_id, name, prefix, created_by_user_id)
+    values (
+        tests.organisation(p_organisation),
+        tests.user_id(p_actor, p_organisation),
+        p_actor,
+        'saas_' || substr(md5(p_organisation || p_actor), 1, 8),
+        tests.user_id('owner', p_organisation)
+    );
+    insert into app.api_key_uses (organisation_id, api_key_id)
+    values (tests.organisation(p_organisation), tests.user_id(p_actor, p_organisation));
+    insert into auth.credentials (digest, organisation_id, api_key_id)
+    values (
+        tests.credential(p_actor, p_organisation),
+        tests.organisation(p_organisation),
+        tests.user_id(p_actor, p_organisation)
+    )
+    returning organisation_id;
+$$;
+comment on function tests.new_api_key(text, text) is 'A live API key, made by the owner. As superuser.';
+
 create function tests.new_tenant(p_name text default 'Acme')
 returns uuid
 language sql
@@ -98,13 +123,7 @@ as $$
     select tests.organisation(p_name), tests.user_id(r.role, p_name), r.role
     from unnest(array['owner', 'admin', 'member', 'viewer']) as r (role);
 
-    insert into auth.credentials (digest, organisation_id, api_key_id)
-    values (
-        tests.credential('api_key', p_name),
-        tests.organisation(p_name),
-        tests.user_id('api_key', p_name)
-    )
-    returning organisation_id;
+    select tests.new_api_key('api_key', p_name);
 $$;
 comment on function tests.new_tenant(text) is
     'A tenant with one actor of every kind, each with a live credential. As superuser.';

@@ -1,10 +1,16 @@
 -- What holds for every object of the product, those of later days too: each test lists the
 -- offenders, and there are none.
 begin;
-select plan(52);
+select plan(54);
+
+-- Partitions of days to come are objects like any other.
+set local role saas_owner;
+select audit.prepare_partitions(1);
+reset role;
 
 create temporary view product_table as
-select c.oid, c.oid::regclass as name, c.relname, c.relowner, c.relnamespace, n.nspname
+select
+    c.oid, c.oid::regclass as name, c.relname, c.relowner, c.relnamespace, c.relispartition, n.nspname
 from pg_catalog.pg_class as c
 join tests.product_schemas as n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p');
@@ -16,6 +22,25 @@ select t.oid, t.name, t.relname, a.attnum, a.attnotnull
 from product_table as t
 join pg_catalog.pg_attribute as a on a.attrelid = t.oid
 where a.attname = 'organisation_id' and t.nspname <> 'auth';
+
+-- What the wall lets be written, where that is not only the organisation entered: who has entered
+-- none has idempotency keys and events of their own; and what no user or API key did is recorded
+-- for any.
+create temporary table wall (name text, with_check text);
+insert into wall (name, with_check)
+values
+    (
+        'app.idempotency_keys',
+        '(organisation_id = COALESCE(( SELECT ctx.tenant_id() AS tenant_id), '
+        || '''00000000-0000-0000-0000-000000000000''::uuid))'
+    ),
+    (
+        'audit.events',
+        '((CURRENT_USER = ''saas_audit''::name) AND '
+        || '((actor_type = ANY (ARRAY[''database_role''::text, ''anonymous''::text])) OR '
+        || '(organisation_id = COALESCE(( SELECT ctx.tenant_id() AS tenant_id), '
+        || '''00000000-0000-0000-0000-000000000000''::uuid))))'
+    );
 
 create temporary view product_function as
 select
@@ -34,15 +59,18 @@ select is_empty(
 );
 select is_empty(
     $$
-    select t.name from tenant_table as t
-    where not exists (
+    select t.name from tenant_table as t join product_table as d using (oid)
+    where not d.relispartition and not exists (
         select from pg_catalog.pg_policy as p
+        left join wall as w on w.name = t.name::text
         where
             p.polrelid = t.oid and p.polname = 'tenant_isolation' and not p.polpermissive
             and p.polcmd = '*' and p.polroles = '{0}'
-            and pg_get_expr(p.polqual, p.polrelid) ~ 'organisation_id = \( SELECT ctx.tenant_id\(\)'
-            and pg_get_expr(p.polwithcheck, p.polrelid)
-                ~ '^\(organisation_id = \( SELECT ctx.tenant_id\(\) AS tenant_id\)\)$'
+            and pg_get_expr(p.polqual, p.polrelid)
+                ~ 'organisation_id = (COALESCE\()?\( SELECT ctx.tenant_id\(\)'
+            and pg_get_expr(p.polwithcheck, p.polrelid) = coalesce(
+                w.with_check, '(organisation_id = ( SELECT ctx.tenant_id() AS tenant_id))'
+            )
     )
     $$,
     'every tenant table has the restrictive policy tenant_isolation, for all commands and everyone'
@@ -53,6 +81,29 @@ select is_empty(
     where p.polpermissive and 0 = any (p.polroles)
     $$,
     'every permissive policy names the roles it is for'
+);
+select is_empty(
+    $$
+    select t.name, x.grantee::regrole::text from product_table as t
+    join pg_catalog.pg_class as c using (oid)
+    cross join lateral aclexplode(c.relacl) as x
+    where t.relispartition and x.grantee <> c.relowner
+    union all
+    select t.name, p.polname from product_table as t
+    join pg_catalog.pg_policy as p on p.polrelid = t.oid
+    where t.relispartition
+    $$,
+    'a partition has no grant and no policy: it is reached by way of its table alone'
+);
+select is_empty(
+    $$
+    select t.name from product_table as t
+    where t.relispartition and (
+        select array_agg(g.tgname::text order by g.tgname) from pg_catalog.pg_trigger as g
+        where g.tgrelid = t.oid and g.tgfoid = 'audit.refuse_change()'::regprocedure
+    ) is distinct from '{_100_append_only, _200_append_only_row}'
+    $$,
+    'a partition of the audit is append-only by itself, too'
 );
 select is_empty(
     $$
@@ -412,7 +463,7 @@ select is_empty(
     $$
     select k.conname, t.name
     from product_table as t join pg_catalog.pg_constraint as k on k.conrelid = t.oid
-    where not starts_with(k.conname, t.relname || '_')
+    where not t.relispartition and not starts_with(k.conname, t.relname || '_')
     $$,
     'every constraint is named after its table'
 );
@@ -422,7 +473,7 @@ select is_empty(
     from product_table as t
     join pg_catalog.pg_index as i on i.indrelid = t.oid
     join pg_catalog.pg_class as c on c.oid = i.indexrelid
-    where not starts_with(c.relname, t.relname || '_')
+    where not t.relispartition and not starts_with(c.relname, t.relname || '_')
     $$,
     'every index is named after its table'
 );
@@ -522,7 +573,9 @@ select is_empty(
     $$
     select g.tgname, t.name
     from product_table as t join pg_catalog.pg_trigger as g on g.tgrelid = t.oid
-    where not g.tgisinternal and obj_description(g.oid, 'pg_trigger') is null
+    where
+        not g.tgisinternal and g.tgparentid = 0
+        and obj_description(g.oid, 'pg_trigger') is null
     $$,
     'every trigger has a comment'
 );

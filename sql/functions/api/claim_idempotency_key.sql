@@ -22,7 +22,7 @@ begin
         (organisation_id, principal_id, endpoint, idempotency_key, request)
     values (p_organisation_id, v_principal_id, p_endpoint, p_idempotency_key, p_request)
     on conflict (organisation_id, principal_id, endpoint, idempotency_key) do update
-    set request = excluded.request, response = null, created_at = now()
+    set request = excluded.request, response = null
     where k.created_at < now() - interval '24 hours';
     if found then
         return null;

@@ -27,10 +27,14 @@ begin
     end if;
     replayed := body is not null;
     if not replayed then
-        insert into api.api_keys as k (organisation_id, name, prefix, created_by_user_id)
+        insert into app.api_keys as k (organisation_id, name, prefix, created_by_user_id)
         values (p_organisation_id, p_name, p_prefix, ctx.user_id())
-        returning k.api_key_id, row_to_json(k) into v_api_key_id, body;
+        returning k.api_key_id into v_api_key_id;
         perform gate.store_api_key(v_api_key_id, p_digest);
+        select row_to_json(k)
+        into body
+        from api.api_keys as k
+        where k.organisation_id = p_organisation_id and k.api_key_id = v_api_key_id;
         if p_idempotency_key is not null then
             perform api.keep_response(p_organisation_id, v_endpoint, p_idempotency_key, body);
         end if;

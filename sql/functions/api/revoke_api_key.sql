@@ -14,9 +14,15 @@ as $$
 begin
     perform gate.enter(p_credential, p_request_id, p_organisation_id, 'api_keys.write');
     update app.api_keys as k
-    set revoked_at = coalesce(k.revoked_at, now())
-    where k.organisation_id = p_organisation_id and k.api_key_id = p_api_key_id;
-    if not found then
+    set revoked_at = now()
+    where
+        k.organisation_id = p_organisation_id
+        and k.api_key_id = p_api_key_id
+        and k.revoked_at is null;
+    if not found and not exists (
+        select from app.api_keys as k
+        where k.organisation_id = p_organisation_id and k.api_key_id = p_api_key_id
+    ) then
         raise exception using errcode = 'SA404', message = 'API key not found';
     end if;
 end

@@ -13,7 +13,9 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if coalesce(current_setting('app.seal', true), '') = '' then
+    -- The API's own role never acts for itself: RETURNING could take the seal off between the
+    -- change and its trigger.
+    if coalesce(current_setting('app.seal', true), '') = '' and session_user <> 'saas_api' then
         actor_type := 'database_role';
         database_role := session_user;
     else
@@ -26,4 +28,4 @@ end
 $$;
 
 comment on function audit.actor() is
-    'Who acts: the user or API key of the sealed context; without one, the database role that logged in.';
+    'Who acts: the user or API key of the sealed context; without one, the database role that logged in. Raises SA401 for saas_api without a sealed context.';

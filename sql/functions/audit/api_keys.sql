@@ -21,7 +21,7 @@ begin
             v_actor.actor_type, v_actor.user_id, v_actor.api_key_id, v_actor.database_role,
             v_actor.request_id
         from new_rows as n;
-    else
+    elsif tg_op = 'UPDATE' then
         insert into audit.events (
             organisation_id, action, target_type, target_id, changes,
             actor_type, actor_user_id, actor_api_key_id, actor_database_role, request_id
@@ -34,6 +34,17 @@ begin
         join old_rows as o
             on o.organisation_id = n.organisation_id and o.api_key_id = n.api_key_id
         where o.revoked_at is null and n.revoked_at is not null;
+    else
+        insert into audit.events (
+            organisation_id, action, target_type, target_id, changes,
+            actor_type, actor_user_id, actor_api_key_id, actor_database_role, request_id
+        )
+        select
+            o.organisation_id, 'api_key.revoked', 'api_key', o.api_key_id, '{}',
+            v_actor.actor_type, v_actor.user_id, v_actor.api_key_id, v_actor.database_role,
+            v_actor.request_id
+        from old_rows as o
+        where o.revoked_at is null;
     end if;
     get diagnostics v_events = row_count;
     perform audit.count_events(v_events);

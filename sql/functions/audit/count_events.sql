@@ -7,10 +7,13 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_before text := current_setting('app.audit_events', true);
 begin
     perform set_config(
         'app.audit_events',
-        (coalesce(nullif(current_setting('app.audit_events', true), '')::bigint, 0) + p_events)::text,
+        -- Anyone may have written anything there.
+        (case when v_before ~ '^[0-9]{1,15}$' then v_before::bigint else 0 end + p_events)::text,
         true
     );
 end

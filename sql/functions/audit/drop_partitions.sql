@@ -10,15 +10,11 @@ declare
     v_name text;
 begin
     for v_name in
-        select c.relname
-        from pg_inherits as i
-        join pg_class as c on c.oid = i.inhrelid
+        select p.name
+        from audit.partitions() as p
         where
-            i.inhparent = 'audit.events'::regclass
-            and c.relname ~ '^events_\d{4}_\d{2}$'
-            and to_date(right(c.relname, 7), 'YYYY_MM')
-            < date_trunc('month', now() at time zone 'UTC') - make_interval(months => p_keep_months)
-        order by c.relname
+            p.ends_at at time zone 'UTC'
+            <= date_trunc('month', now() at time zone 'UTC') - make_interval(months => p_keep_months)
     loop
         execute format('drop table audit.%I', v_name);
         return next v_name;
@@ -27,6 +23,6 @@ end
 $$;
 
 comment on function audit.drop_partitions(integer) is
-    'Drops the months of audit.events older than p_keep_months whole months; gives their names.';
+    'Drops the partitions of audit.events that end p_keep_months or more whole months before this one; gives their names.';
 
 grant execute on function audit.drop_partitions(integer) to saas_owner;

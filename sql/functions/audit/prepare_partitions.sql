@@ -1,4 +1,4 @@
--- Run by saas-api migrate and saas-api maintain as saas_owner. A partition is born locked, too.
+-- Run by saas-api migrate and saas-api maintain as saas_owner.
 create or replace function audit.prepare_partitions(p_months integer)
 returns void
 language plpgsql
@@ -8,33 +8,30 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_month date;
-    v_name text;
+    v_month timestamp;
 begin
+    -- One run at a time; who reads or writes events is not kept waiting.
+    lock table only audit.events in share update exclusive mode;
+    perform audit.relieve_default();
     for v_month in
-        select m::date
+        select m
         from generate_series(
             date_trunc('month', now() at time zone 'UTC'),
             date_trunc('month', now() at time zone 'UTC') + make_interval(months => p_months),
             interval '1 month'
         ) as m
+        where not exists (
+            select from audit.partitions() as p
+            where p.starts_at <= m at time zone 'UTC' and m at time zone 'UTC' < p.ends_at
+        )
     loop
-        v_name := 'events_' || to_char(v_month, 'YYYY_MM');
-        continue when to_regclass('audit.' || v_name) is not null;
-        execute format(
-            'create table audit.%1$I partition of audit.events for values from (%2$L) to (%3$L);
-            alter table audit.%1$I enable row level security;
-            alter table audit.%1$I force row level security;
-            comment on table audit.%1$I is %4$L;',
-            v_name,
-            v_month || ' 00:00:00+00',
-            (v_month + interval '1 month')::date || ' 00:00:00+00',
-            'Audit events of ' || to_char(v_month, 'YYYY-MM') || ', UTC.'
-        );
-        execute format(
-            'create trigger _100_append_only before truncate on audit.%I
-            for each statement execute function audit.refuse_change()',
-            v_name
+        perform audit.add_partition(
+            to_char(v_month, '"events_"YYYY_MM'),
+            format(
+                'for values from (%L) to (%L)',
+                v_month at time zone 'UTC', (v_month + interval '1 month') at time zone 'UTC'
+            ),
+            to_char(v_month, '"Audit events of" YYYY-MM", UTC."')
         );
     end loop;
 end

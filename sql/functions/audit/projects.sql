@@ -30,14 +30,17 @@ begin
             v_actor.actor_type, v_actor.user_id, v_actor.api_key_id, v_actor.database_role,
             v_actor.request_id
         from new_rows as n;
-    else
+    elsif tg_op = 'UPDATE' then
         insert into audit.events (
             organisation_id, action, target_type, target_id, changes,
             actor_type, actor_user_id, actor_api_key_id, actor_database_role, request_id
         )
         select
             n.organisation_id,
-            case when n.deleted_at is null then 'project.updated' else 'project.deleted' end,
+            case
+                when o.deleted_at is null and n.deleted_at is not null then 'project.deleted'
+                else 'project.updated'
+            end,
             'project',
             n.project_id,
             case
@@ -57,6 +60,13 @@ begin
                 else jsonb_build_object(
                     'status', jsonb_build_object('old', o.status, 'new', n.status)
                 )
+            end
+            || case
+                when o.deleted_at is null or n.deleted_at is not distinct from o.deleted_at
+                    then '{}'
+                else jsonb_build_object(
+                    'deleted_at', jsonb_build_object('old', o.deleted_at, 'new', n.deleted_at)
+                )
             end,
             v_actor.actor_type, v_actor.user_id, v_actor.api_key_id, v_actor.database_role,
             v_actor.request_id
@@ -66,6 +76,17 @@ begin
         where
             (n.name, n.description, n.status, n.deleted_at)
             is distinct from (o.name, o.description, o.status, o.deleted_at);
+    else
+        insert into audit.events (
+            organisation_id, action, target_type, target_id, changes,
+            actor_type, actor_user_id, actor_api_key_id, actor_database_role, request_id
+        )
+        select
+            o.organisation_id, 'project.deleted', 'project', o.project_id, '{}',
+            v_actor.actor_type, v_actor.user_id, v_actor.api_key_id, v_actor.database_role,
+            v_actor.request_id
+        from old_rows as o
+        where o.deleted_at is null;
     end if;
     get diagnostics v_events = row_count;
     perform audit.count_events(v_events);

@@ -14,4 +14,4 @@ $$;
 comment on function ctx.tenant_id() is
     'The organisation entered; null where a user has entered none. Raises SA401 without a sealed context.';
 
-grant execute on function ctx.tenant_id() to saas_api, saas_gate;
+grant execute on function ctx.tenant_id() to saas_api, saas_gate, saas_audit;

@@ -10,21 +10,21 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if current_setting('transaction_read_only') = 'on' or exists (
-        select from app.api_keys as k
+        select from app.api_key_uses as u
         where
-            k.organisation_id = p_organisation_id
-            and k.api_key_id = p_api_key_id
-            and k.last_used_at > now() - interval '1 minute'
+            u.organisation_id = p_organisation_id
+            and u.api_key_id = p_api_key_id
+            and u.last_used_at > now() - interval '1 minute'
     ) then
         return;
     end if;
-    update app.api_keys as k
+    update app.api_key_uses as u
     set last_used_at = now()
     where
-        k.organisation_id = p_organisation_id
-        and k.api_key_id in (
+        u.organisation_id = p_organisation_id
+        and u.api_key_id in (
             select l.api_key_id
-            from app.api_keys as l
+            from app.api_key_uses as l
             where l.organisation_id = p_organisation_id and l.api_key_id = p_api_key_id
             for update skip locked
         );

@@ -8,11 +8,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     delete from auth.credentials as c
-    where c.organisation_id = new.organisation_id and c.api_key_id = new.api_key_id;
+    where c.organisation_id = old.organisation_id and c.api_key_id = old.api_key_id;
     return null;
 end
 $$;
 
-comment on function gate.revoke_api_key() is 'Trigger: the credential of a revoked API key goes with it.';
+comment on function gate.revoke_api_key() is 'Trigger: the credential of an API key that is revoked, or deleted by hand, goes with it.';
 
 grant execute on function gate.revoke_api_key() to saas_owner;

@@ -1,8 +1,10 @@
 create view api.api_keys with (security_invoker = true) as
 select
     k.api_key_id, k.organisation_id, k.name, k.prefix, k.created_at, k.created_by_user_id,
-    k.last_used_at, k.revoked_at
-from app.api_keys as k;
+    u.last_used_at, k.revoked_at
+from app.api_keys as k
+left join app.api_key_uses as u
+    on u.organisation_id = k.organisation_id and u.api_key_id = k.api_key_id;
 
 comment on view api.api_keys is 'An API key as the API shows it: never the key.';
 comment on column api.api_keys.api_key_id is 'UUID version 7.';
@@ -15,4 +17,3 @@ comment on column api.api_keys.last_used_at is 'UTC, to the minute. Null: never 
 comment on column api.api_keys.revoked_at is 'UTC. Null: works.';
 
 grant select on api.api_keys to saas_api;
-grant insert (organisation_id, name, prefix, created_by_user_id) on api.api_keys to saas_api;

@@ -1,5 +1,5 @@
 begin;
-select plan(91);
+select plan(98);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -11,6 +11,8 @@ values
     (sha256('viewer/expired'), tests.user_id('viewer'), now() - interval '1 second');
 insert into auth.credentials (digest, organisation_id, api_key_id, expires_at)
 values (sha256('key/expired'), tests.organisation(), tests.user_id('key'), now() - interval '1 second');
+insert into app.api_keys (organisation_id, api_key_id, name, prefix, created_by_user_id)
+values (tests.organisation(), tests.user_id('key'), 'key', 'saas_00000000', tests.user_id('owner'));
 
 -- No actor: the whole schema is shut.
 select tests.as('owner');
@@ -40,8 +42,8 @@ select tests.may_not_touch('the audit', 'auth.credentials', 'expires_at');
 select tests.as('owner');
 set local role saas_owner;
 select is_empty(
-    'select * from auth.credentials',
-    'the role that owns the table reads no row of it, in whatever context'
+    'select * from auth.credentials where expires_at is null or expires_at > now()',
+    'the role that owns the table reads no live credential, in whatever context'
 );
 
 -- The gate finds any credential, and opens sessions of the user of the context alone.
@@ -84,7 +86,7 @@ select throws_ok(
     '42501', 'permission denied for table credentials',
     format('the gate may not set %s of a new session', c.name)
 )
-from unnest(array['organisation_id', 'api_key_id', 'created_at']) as c (name);
+from unnest(array['created_at']) as c (name);
 
 -- It changes none, and clears away the expired ones of the user.
 select results_eq(
@@ -119,6 +121,74 @@ select is_empty(
 );
 select throws_ok(
     'truncate auth.credentials', '42501', null, 'the gate may not truncate the credentials'
+);
+
+-- API keys: it makes them live for who may write keys, and ends those that are revoked or gone.
+select throws_ok(
+    format(
+        'insert into auth.credentials (digest, organisation_id, api_key_id) values (%L, %L, %L)',
+        sha256('new key'), tests.organisation(), tests.user_id('new')
+    ),
+    '42501', 'new row violates row-level security policy for table "credentials"',
+    'the gate makes no API key live for an API key'
+);
+select tests.as('member');
+set local role saas_gate;
+select throws_ok(
+    format(
+        'insert into auth.credentials (digest, organisation_id, api_key_id) values (%L, %L, %L)',
+        sha256('new key'), tests.organisation(), tests.user_id('new')
+    ),
+    '42501', 'new row violates row-level security policy for table "credentials"',
+    'the gate makes no API key live for a member'
+);
+select tests.as('admin');
+set local role saas_gate;
+select throws_ok(
+    format(
+        'insert into auth.credentials (digest, organisation_id, api_key_id) values (%L, %L, %L)',
+        sha256('new key'), tests.organisation('Globex'), tests.user_id('new')
+    ),
+    '42501', 'new row violates row-level security policy for table "credentials"',
+    'the gate makes no API key of another organisation live for an admin'
+);
+select throws_ok(
+    format(
+        'insert into auth.credentials (digest, organisation_id, api_key_id) values (%L, %L, %L)',
+        sha256('new key'), tests.organisation(), tests.user_id('api_key')
+    ),
+    '23505', 'duplicate key value violates unique constraint "credentials_api_key_id_key"',
+    'the gate gives an API key no second secret'
+);
+select lives_ok(
+    format(
+        'insert into auth.credentials (digest, organisation_id, api_key_id) values (%L, %L, %L)',
+        sha256('new key'), tests.organisation(), tests.user_id('new')
+    ),
+    'the gate makes an API key live for an admin'
+);
+select results_eq(
+    'delete from auth.credentials where api_key_id is not null returning digest',
+    array[sha256('new key')],
+    'the gate ends a key that is in no list, and no key that lives'
+);
+
+-- Maintenance: the owner of the table removes what has expired, and nothing else.
+select tests.as_nobody();
+set local role saas_owner;
+select throws_ok(
+    $$ insert into auth.credentials (digest, user_id, expires_at)
+    values (sha256('new'), tests.user_id('owner'), now() - interval '1 hour') $$,
+    '42501', null, 'the role that owns the table makes no session'
+);
+select throws_ok(
+    $$ update auth.credentials set expires_at = now() + interval '1 hour' $$, '42501', null,
+    'the role that owns the table gives no expired session a second life'
+);
+select results_eq(
+    'delete from auth.credentials returning digest',
+    $$ values (sha256('viewer/expired')), (sha256('key/expired')) $$,
+    'the role that owns the table clears away what has expired'
 );
 
 -- Were the schema opened, the table would still be shut.

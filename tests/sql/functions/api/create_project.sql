@@ -6,18 +6,27 @@ select tests.new_tenant('Globex');
 
 select tests.as_nobody();
 select is(
-    (select array_agg(b.key) from json_object_keys(
-        api.create_project(
-            tests.credential('member'), 'r', tests.organisation(), 'Apollo', 'To the moon', 'archived'
-        )
-    ) as b (key)),
+    (
+        select array_agg(b.key)
+        from
+            api.create_project(
+                tests.credential('member'), 'r', tests.organisation(),
+                'Apollo', 'To the moon', 'archived', null, null
+            ) as c,
+            json_object_keys(c.body) as b (key)
+        where not c.replayed
+    ),
     '{project_id,organisation_id,name,description,status,created_at,updated_at}',
     'a member who creates a project is told all of it and no more'
 );
 select is(
-    api.create_project(
-        tests.credential('api_key'), 'r', tests.organisation(), 'Gemini', null, 'active'
-    )::jsonb - 'project_id' - 'created_at' - 'updated_at',
+    (
+        select c.body::jsonb - 'project_id' - 'created_at' - 'updated_at'
+        from api.create_project(
+            tests.credential('api_key'), 'r', tests.organisation(),
+            'Gemini', null, 'active', null, null
+        ) as c
+    ),
     jsonb_build_object(
         'organisation_id', tests.organisation(), 'name', 'Gemini', 'description', null,
         'status', 'active'
@@ -28,7 +37,10 @@ select is(
 -- Values that slipped through the adapter.
 select is(
     tests.answer(
-        format('select api.create_project($1, %L, $2, %L, %L, %L)', 'r', v.name, v.description, v.status),
+        format(
+            'select api.create_project($1, %L, $2, %L, %L, %L, null, null)',
+            'r', v.name, v.description, v.status
+        ),
         tests.credential('owner')
     ),
     v.answer,

@@ -1,7 +1,7 @@
 -- Who may call what: every function of schema api that takes a credential, as every actor, and the
 -- order in which it refuses: 401, 404 for the organisation, 403 for the role, 404 for the rest.
 begin;
-select plan(409);
+select plan(491);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -12,7 +12,7 @@ values (tests.organisation(), tests.user_id('second_owner'), 'owner');
 insert into auth.credentials (digest, user_id, expires_at)
 values (sha256('expired session'), tests.user_id('owner'), now() - interval '1 second');
 insert into auth.credentials (digest, organisation_id, api_key_id, expires_at)
-values (sha256('expired key'), tests.organisation(), tests.user_id('api_key'), now() - interval '1 second');
+values (sha256('expired key'), tests.organisation(), tests.user_id('old key'), now() - interval '1 second');
 
 create temporary table scene (what text, who text[], call text);
 insert into scene (what, who, call)
@@ -27,7 +27,7 @@ values
     ),
     (
         'found an organisation', '{owner, admin, member, viewer, stranger}',
-        $$ select api.create_organisation($1, 'r', 'New') $$
+        $$ select api.create_organisation($1, 'r', 'New', null, null) $$
     ),
     (
         'read the organisation', '{owner, admin, member, viewer}',
@@ -83,7 +83,7 @@ values
     ),
     (
         'create a project', '{owner, admin, member, api_key}',
-        $$ select api.create_project($1, 'r', $2, 'x', null, 'active') $$
+        $$ select api.create_project($1, 'r', $2, 'x', null, 'active', null, null) $$
     ),
     (
         'list the projects', '{owner, admin, member, viewer, api_key}',
@@ -100,6 +100,22 @@ values
     (
         'delete a project', '{owner, admin, member, api_key}',
         $$ select api.delete_project($1, 'r', $2, tests.project('Apollo')) $$
+    ),
+    (
+        'create an API key', '{owner, admin}',
+        $$ select api.create_api_key($1, 'r', $2, 'x', 'saas_00000000', sha256('x'), null, null) $$
+    ),
+    (
+        'list the API keys', '{owner, admin}',
+        $$ select api.list_api_keys($1, 'r', $2, 50, 0) $$
+    ),
+    (
+        'revoke an API key', '{owner, admin}',
+        $$ select api.revoke_api_key($1, 'r', $2, tests.user_id('api_key')) $$
+    ),
+    (
+        'list the audit events', '{owner, admin}',
+        $$ select api.list_audit_events($1, 'r', $2, 50, 0, null, null, null, null, null) $$
     );
 grant select on table scene to saas_api;
 
@@ -142,6 +158,14 @@ values
     (
         'delete a project that is not there', '{owner, admin, member, api_key}',
         $$ select api.delete_project($1, 'r', $2, tests.project('None')) $$
+    ),
+    (
+        'revoke an API key that is not there', '{owner, admin}',
+        $$ select api.revoke_api_key($1, 'r', $2, tests.user_id('none')) $$
+    ),
+    (
+        'revoke an API key of another organisation', '{owner, admin}',
+        $$ select api.revoke_api_key($1, 'r', $2, tests.user_id('api_key', 'Globex')) $$
     );
 grant select on table missing to saas_api;
 
