@@ -6,10 +6,12 @@ fields is listed at once. No detail repeats a value that was sent.
 """
 
 import asyncio
+import contextlib
 import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -20,24 +22,34 @@ from multidict import istr
 from api.problems import (
     INVALID,
     MALFORMED,
+    OVERLOADED,
     TOO_LARGE,
     TOO_SLOW,
     UNSUPPORTED,
     FieldError,
+    Problem,
     RequestProblem,
 )
 from api.schemas import Query, Shape
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 30.0
+SMALL_BODY_BYTES = 32 * 1024  # more than any body that fits needs
 MAX_ERRORS = 100
 BIGINT_DIGITS = 19
 IDEMPOTENCY_KEY_HEADER = istr("Idempotency-Key")
 IDEMPOTENCY_KEY = re.compile("[!-~]{1,255}")
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
+FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 UNFIT_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
 UNFIT_DETAIL = "must not hold NUL or half a surrogate pair"
+
+RAW_BODY = web.RequestKey("raw_body", bytes)
+
+# Of bodies under way those that are large, in this process: never waited for, so of no event loop.
+_LARGE_BODIES = asyncio.Semaphore(64)
 
 Pointer = Callable[[list[str]], str]
 
@@ -68,7 +80,8 @@ async def read_body(request: web.Request, shape: Shape) -> dict[str, Any]:
 
 def read_query(request: web.Request, query: Query) -> Mapping[str, Any]:
     """
-    The query's parameters, with the default (or None) of each that is not given.
+    The query's parameters, with the default (or None) of each that is not given. A time is a
+    datetime in UTC.
 
     Errors: RequestProblem 422 whose pointers are the names of the parameters.
     """
@@ -83,6 +96,13 @@ def read_query(request: web.Request, query: Query) -> Mapping[str, Any]:
             raise _invalid([FieldError(UNFIT_CHARACTERS.sub("\ufffd", name), UNFIT_DETAIL)])
         given[name] = _number(text) if _is_integer(query.shape, name) else text
     errors = [*faults, *_faults(given, query.shape, _name)]
+    for name in given.keys() & query.times if not errors else ():
+        try:
+            given[name] = _instant(given[name])
+        except ValueError:
+            errors.append(
+                FieldError(name, f"must be {query.shape.properties[name]['description']}")
+            )
     if errors:
         raise _invalid(errors)
     return query.defaults | given
@@ -166,15 +186,33 @@ async def _read(request: web.Request) -> bytes:
         request.writer.output_size = 0
     try:
         if request.content.is_eof():  # it is here already, as most are
-            return await request.read()
-        async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
+            body = await request.read()
+        else:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _collect(request)
     except TimeoutError:
         raise RequestProblem(TOO_SLOW) from None
     except web.HTTPRequestEntityTooLarge:
         raise RequestProblem(TOO_LARGE) from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise _malformed("The body did not arrive whole.") from None
+    request[RAW_BODY] = body
+    return body
+
+
+async def _collect(request: web.Request) -> bytes:
+    """The body as it arrives: only so many large ones at once, whatever number of clients."""
+    body = bytearray()
+    async with contextlib.AsyncExitStack() as held:
+        while piece := await request.content.readany():
+            if len(body) <= SMALL_BODY_BYTES < len(body) + len(piece):
+                if _LARGE_BODIES.locked():
+                    raise Problem(OVERLOADED, detail="Too many large bodies at once; try again.")
+                await held.enter_async_context(_LARGE_BODIES)
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise RequestProblem(TOO_LARGE)
+    return bytes(body)
 
 
 def _replace_unfit(value: Any, pointer: str, faults: list[FieldError]) -> Any:
@@ -274,6 +312,21 @@ def _number(text: str) -> int | str:
     if text.isascii() and text.isdigit() and len(text) <= BIGINT_DIGITS:
         return int(text)
     return text
+
+
+def _instant(text: str) -> datetime:
+    """
+    The time that RFC 3339 writes as `text`, in UTC; what lies beyond Python's years is their end.
+
+    Errors: ValueError for a day or an hour that does not exist.
+    """
+    text = text.upper()
+    leap = text[17:19] == "60"  # PostgreSQL, too, takes it for the second after
+    moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if leap else text)
+    try:
+        return moment.astimezone(UTC) + timedelta(seconds=leap)
+    except OverflowError:
+        return FIRST_INSTANT if moment.year == 1 else LAST_INSTANT
 
 
 def _malformed(detail: str) -> RequestProblem:

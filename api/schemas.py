@@ -32,7 +32,7 @@ NAME: Schema = {
 }
 EMAIL: Schema = {
     "type": "string",
-    "format": "email",
+    "format": "idn-email",
     "maxLength": 254,
     "pattern": (
         r'^[^\x00-\x20\x7f-\xa0"(),:;<>@\[\\\]]{1,64}@'
@@ -173,10 +173,11 @@ PAGE: dict[str, Schema] = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The query parameters of an endpoint: their shape, and the values of those not given."""
+    """The query parameters of an endpoint: their shape, their defaults, and which are times."""
 
     shape: Shape
     defaults: dict[str, Any] = field(default_factory=dict)
+    times: frozenset[str] = frozenset()
 
 
 def query(properties: dict[str, Schema]) -> Query:
@@ -184,6 +185,7 @@ def query(properties: dict[str, Schema]) -> Query:
     return Query(
         shape=shape(properties),
         defaults={name: each.get("default") for name, each in properties.items()},
+        times=frozenset(n for n, each in properties.items() if each.get("format") == "date-time"),
     )
 
 

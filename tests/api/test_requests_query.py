@@ -98,3 +98,38 @@ async def test_query_in_raw_bytes_is_no_500(offline: "Api") -> None:
 
     came = await exchange(offline, b"POST /auth/login?x=\xff\xfe HTTP/1.1\r\nHost: h\r\n\r\n")
     assert came.split()[1] in (b"400", b"422")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-23T09:00:00Z", "2026-11-23T09:00:00+00:00"),
+        ("2026-11-23t09:00:00.5z", "2026-11-23T09:00:00.500000+00:00"),
+        ("2026-11-23T09:00:00%2B23:59", "2026-11-22T09:01:00+00:00"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00+00:00"),
+        ("0001-01-01T00:00:00%2B01:00", "0001-01-01T00:00:00+00:00"),
+        ("9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59.999999+00:00"),
+    ],
+)
+def test_query_time_is_read_as_rfc_3339_has_it(text: str, expected: str) -> None:
+    request = make_mocked_request("GET", f"/audit-events?since={text}")
+    assert read_query(request, schemas.AUDIT_EVENTS_QUERY)["since"].isoformat() == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01", "now", "", "1e9"]
+)
+def test_query_time_that_is_none_is_422(text: str) -> None:
+    request = make_mocked_request("GET", f"/audit-events?since={text}")
+    with pytest.raises(RequestProblem) as caught:
+        read_query(request, schemas.AUDIT_EVENTS_QUERY)
+    assert [error.pointer for error in caught.value.errors] == ["since"]
+
+
+async def test_query_since_is_inclusive_and_until_exclusive(api: "Api") -> None:
+    ada = await api.user("ada")
+    path = f"/orgs/{await ada.organisation()}/audit-events"
+    everything = (await ada.get(path)).body
+    first = everything["items"][-1]["occurred_at"]
+    assert (await ada.get(path, since=first)).body["total"] == everything["total"]
+    assert (await ada.get(path, until=first)).body["total"] == 0
