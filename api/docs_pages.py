@@ -39,6 +39,7 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <link rel="icon" href="data:,">
+<style>body {{ margin: 0 }}</style>
 {styles}
 </head>
 <body>

@@ -16,7 +16,7 @@ from typing import Any
 
 from api import calls, problems, requests
 from api.calls import Route
-from api.problems import HEADERS, Kind, Problem
+from api.problems import HEADERS, FieldError, Kind, Problem
 from api.resources import PROBLEM, Resource, Success
 from api.routes import routes
 from api.schemas import Schema, Shape
@@ -196,11 +196,12 @@ def _tags(table: Iterable[Route]) -> list[dict[str, str]]:
 def _operation(route: Route, table: tuple[Route, ...]) -> dict[str, Any]:
     text = SECTION.split(inspect.getdoc(route.handler) or "", maxsplit=1)[0]
     words = " ".join(text.split())
+    summary = re.split(r"[.:;] ", words.rstrip("."), maxsplit=1)[0]
     operation: dict[str, Any] = {
         "operationId": operation_id(route),
         "tags": [_tag(route)],
-        "summary": re.split(r"[.:;] ", words.rstrip("."), maxsplit=1)[0],
-        "description": words,
+        "summary": summary,
+        **({"description": words} if len(words) > len(summary) + 1 else {}),
         "parameters": [
             *({"$ref": f"#/components/parameters/{name}"} for name in _path_ids(route.path)),
             *_query(route),
@@ -377,10 +378,15 @@ def _problem_response(kinds: list[Kind]) -> dict[str, Any]:
                 "examples": {
                     kind.name: {
                         "summary": kind.title,
-                        "value": problems.body(Problem(kind), EXAMPLE_REQUEST_ID),
+                        "value": problems.body(_example_problem(kind), EXAMPLE_REQUEST_ID),
                     }
                     for kind in kinds
                 },
             }
         },
     }
+
+
+def _example_problem(kind: Kind) -> Problem:
+    faults = example(PROBLEM.schema["properties"]["errors"]) if kind is problems.INVALID else []
+    return Problem(kind, errors=[FieldError(**fault) for fault in faults])
