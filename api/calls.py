@@ -21,7 +21,7 @@ from api.database import Database
 from api.metrics import Metrics
 from api.passwords import Passwords
 from api.problems import Kind, RequestProblem
-from api.requests import identifier, read_body, read_idempotency_key, read_query
+from api.requests import RAW_BODY, identifier, read_body, read_idempotency_key, read_query
 from api.resources import NOTHING, Success
 from api.schemas import NO_QUERY, Query, Shape
 from api.settings import Settings
@@ -134,7 +134,7 @@ def serve(route: Route, services: Services) -> Callable[[web.Request], Awaitable
             if route.authenticated:
                 await services.database.fetch_row(AUTHENTICATE, credential)
             raise
-        raw_body = None if key is None else (await request.read()).decode()
+        raw_body = None if key is None else request[RAW_BODY].decode()
         return await handler(
             Call(request, services, credential, request[REQUEST_ID], query, body, key, raw_body)
         )

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 REQUEST_FIELDS = ("request_id", "method", "route", "status", "duration_ms")
 
 
@@ -86,7 +88,17 @@ def configure(*, level: str, environment: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("aiohttp.server").addFilter(_demote_broken_http)
     logging.captureWarnings(True)
+
+
+def _demote_broken_http(record: logging.LogRecord) -> bool:
+    """What a client sent that is no HTTP is no error of ours: one short line, not a traceback."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.msg, record.args = "broken HTTP: %s", (type(record.exc_info[1]).__name__,)
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.exc_info = None
+    return logging.getLogger().isEnabledFor(record.levelno)
 
 
 def timestamp(seconds: float) -> str:

@@ -6,8 +6,10 @@ turns away from it; then it stops listening, finishes the requests under way, an
 """
 
 import asyncio
+import contextlib
 import logging
 import os
+import resource
 import socket
 import sys
 import tempfile
@@ -33,7 +35,8 @@ log = logging.getLogger(__name__)
 
 NOTICE_SECONDS = 1.0  # how long /readyz says 503 before the listener closes
 DRAIN_SECONDS = 10.0
-KEEPALIVE_SECONDS = 75
+KEEPALIVE_SECONDS = 75  # also the longest that a request's head may take
+UNREAD_SECONDS = 60  # how long a client may leave an answer unread
 BACKLOG = 2048
 CHECK_SECONDS = 5.0
 
@@ -51,6 +54,7 @@ def serve(settings: Settings) -> int:
     logs.configure(level=settings.log_level, environment=settings.environment)
     if settings.docs_enabled:
         docs_pages.assets()
+    _allow_connections()
     if reasons := asyncio.run(_role_faults(settings.database_url)):
         raise Failure(
             f"the database role must not serve: {'; '.join(reasons)}: see saas-api doctor"
@@ -102,6 +106,13 @@ async def _role_faults(url: str) -> list[str]:
         return []
 
 
+def _allow_connections() -> None:
+    """As many open files as the system allows: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """A listening socket, bound here so that a port that is taken is said in one line."""
     family, kind, protocol, _, address = socket.getaddrinfo(
@@ -110,6 +121,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; its connections inherit it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError:
