@@ -50,6 +50,7 @@ lock: $(STAMP) ## resolve the dependencies anew (ARGS=--upgrade) into requiremen
 	@$(COMPILE) $(ARGS) --extra docs pyproject.toml -o requirements/runtime.txt
 	@$(COMPILE) $(ARGS) --extra docs --extra dev pyproject.toml -o requirements/dev.txt
 	@echo uv | $(COMPILE) $(ARGS) - -o requirements/uv.txt
+	@echo hatchling | $(COMPILE) $(ARGS) - -o requirements/build.txt
 
 psql: $(STAMP) ## open psql on the configured database (ARGS="--role saas_owner")
 	@$(BIN)/saas-api psql $(ARGS)
