@@ -140,7 +140,8 @@ def refusals(route: Route) -> list[Kind]:
     """Every problem that a well-behaved client may meet on a route, by status."""
     kinds: list[Kind] = list(route.refuses)
     if route.body is not None:
-        kinds += [problems.MALFORMED, problems.TOO_SLOW, problems.TOO_LARGE, problems.UNSUPPORTED]
+        kinds += [problems.MALFORMED, problems.TOO_SLOW, problems.TOO_LARGE]
+        kinds += [problems.UNSUPPORTED, problems.OVERLOADED]
     if route.body is not None or route.query is not None:
         kinds.append(problems.INVALID)
     if route.authenticated:

@@ -83,7 +83,7 @@ class Passwords:
         Errors: 503 when too many computations are waiting already.
         """
         if self._pending >= self._limit:
-            raise Problem(OVERLOADED)
+            raise Problem(OVERLOADED, detail="Too many passwords wait to be checked; try again.")
         self._pending += 1
         try:
             future = self._threads.submit(output, password, salt, parameters)

@@ -67,7 +67,7 @@ NOT_READY = Kind(
     "not-ready", 503, "Not ready", "The process is stopping, or its database is not as expected."
 )
 OVERLOADED = Kind(
-    "overloaded", 503, "Service unavailable", "Too many passwords wait to be checked; try again."
+    "overloaded", 503, "Service unavailable", "Too much is under way at once; try again."
 )
 
 HEADERS: Final[Mapping[int, Mapping[str, str]]] = {

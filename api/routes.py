@@ -53,7 +53,7 @@ def routes(settings: Settings) -> tuple[Route, ...]:
             made(r.USER),
             authenticated=False,
             body=registration,
-            refuses=(p.EMAIL_TAKEN, p.OVERLOADED),
+            refuses=(p.EMAIL_TAKEN,),
         ),
         Route(
             "POST",
@@ -62,7 +62,7 @@ def routes(settings: Settings) -> tuple[Route, ...]:
             ok(r.ACCESS_TOKEN),
             authenticated=False,
             body=s.LOGIN,
-            refuses=(p.UNAUTHORISED, p.THROTTLED, p.OVERLOADED),
+            refuses=(p.UNAUTHORISED, p.THROTTLED),
         ),
         Route("GET", "/me", me.get, ok(r.ME)),
         Route(

@@ -32,7 +32,6 @@ NAME: Schema = {
 }
 EMAIL: Schema = {
     "type": "string",
-    "format": "idn-email",
     "maxLength": 254,
     "pattern": (
         r'^[^\x00-\x20\x7f-\xa0"(),:;<>@\[\\\]]{1,64}@'

@@ -51,9 +51,9 @@ def serve(settings: Settings) -> int:
     """
     if settings.database_url is None:
         raise ValueError("serve needs a database_url")
-    logs.configure(level=settings.log_level, environment=settings.environment)
     if settings.docs_enabled:
         docs_pages.assets()
+    logs.configure(level=settings.log_level, environment=settings.environment)
     _allow_connections()
     if reasons := asyncio.run(_role_faults(settings.database_url)):
         raise Failure(

@@ -4,6 +4,7 @@ The API over real sockets against a fresh database.
 `client` is aiohttp's test client of one application; `api` is the same with verbs that read like a
 story: `ada = await api.user("ada")`, `acme = await ada.organisation("Acme")`,
 `await ada.add(acme, bob, "viewer")`, `(await bob.get(f"/orgs/{acme}")).status == 200`.
+Each answer it gets is held to the API's description.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ from api.calls import SERVICES
 from api.database import Database
 from api.settings import Settings
 from tests import databases
+from tests.api.conformance import description
 
 PASSWORD = "correct horse battery staple"
 
@@ -66,7 +68,16 @@ class Caller:
         async with self.client.request(method, path, headers=headers, **options) as response:
             text = await response.text()
             body = await response.json(content_type=None) if text else None
-            return Answer(response.status, response.headers, body)
+            answer = Answer(response.status, response.headers, body)
+        self.described(method, path, answer)
+        return answer
+
+    def described(self, method: str, path: str, answer: Answer) -> str | None:
+        """Hold an answer to the API's description, and return its operation's id, if it has one."""
+        settings = self.client.app[SERVICES].settings
+        return description(settings.password_min_length).check(
+            method, path.partition("?")[0], answer.status, answer.headers, answer.body
+        )
 
     async def get(self, path: str, **query: str) -> Answer:
         """GET, with query parameters."""
