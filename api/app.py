@@ -135,9 +135,9 @@ def _frame(services: Services, request_log: RequestLog, *, vary: bool) -> Middle
         response: web.StreamResponse
         try:
             response = await handler(request)
-        except ConnectionError:
-            raise  # the client went away; there is nobody to answer
         except Exception as error:
+            if isinstance(error, ConnectionError) and request.transport is None:
+                return web.Response(status=499)  # the client went away: nobody to answer
             problem = problems.from_exception(error)
             metrics.count_failure(error, problem)
             if problem.kind.status >= 500:
