@@ -10,7 +10,9 @@ values
     (sha256('member/expired'), tests.user_id('member'), now() - interval '1 second'),
     (sha256('viewer/expired'), tests.user_id('viewer'), now() - interval '1 second');
 insert into auth.credentials (digest, organisation_id, api_key_id, expires_at)
-values (sha256('key/expired'), tests.organisation(), tests.user_id('key'), now() - interval '1 second');
+values (
+    sha256('key/expired'), tests.organisation(), tests.user_id('key'), now() - interval '1 second'
+);
 
 -- No actor: the whole schema is shut.
 select tests.as('owner');

@@ -53,7 +53,10 @@ select lives_ok(
     'update auth.login_slots set failed_at = now()', 'the gate counts a failure'
 );
 select throws_ok(
-    $$ insert into auth.login_slots (email_digest, slot, failed_at) values (sha256('a'), 3, default) $$,
+    $$
+    insert into auth.login_slots (email_digest, slot, failed_at)
+    values (sha256('a'), 3, default)
+    $$,
     '42501', 'permission denied for table login_slots',
     'the gate may not set failed_at of a new login slot'
 );

@@ -72,7 +72,10 @@ select lives_ok(
     'the gate sets the password of a user who has none'
 );
 select throws_ok(
-    $$ insert into auth.passwords (user_id, changed_at) values (tests.user_id('member'), default) $$,
+    $$
+    insert into auth.passwords (user_id, changed_at)
+    values (tests.user_id('member'), default)
+    $$,
     '42501', 'permission denied for table passwords',
     'the gate may not set changed_at of a password'
 );

@@ -21,7 +21,10 @@ select lives_ok(
     'an owner creates a project'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'an owner may not create a project in another organisation'
 );
@@ -66,7 +69,10 @@ select lives_ok(
     'an admin creates a project'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'an admin may not create a project in another organisation'
 );
@@ -111,7 +117,10 @@ select lives_ok(
     'a member creates a project'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'a member may not create a project in another organisation'
 );
@@ -156,7 +165,10 @@ select lives_ok(
     'an API key creates a project'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'an API key may not create a project in another organisation'
 );
@@ -199,7 +211,10 @@ select throws_ok(
     'a viewer may not create a project'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', null,
     'a viewer may not create a project in another organisation'
 );
@@ -224,7 +239,10 @@ select results_eq(
     'an owner of another organisation reads its projects and no other'
 );
 select is_empty(
-    $$ update app.projects set name = 'x' where organisation_id = tests.organisation('Acme') returning name $$,
+    $$
+    update app.projects set name = 'x'
+    where organisation_id = tests.organisation('Acme') returning name
+    $$,
     'an owner of another organisation may not rename a project'
 );
 
@@ -291,7 +309,8 @@ select throws_ok(
 select tests.as('owner');
 select throws_ok(
     format(
-        'insert into app.projects (organisation_id, name, %I) values (tests.organisation(), %L, default)',
+        'insert into app.projects (organisation_id, name, %I) '
+        'values (tests.organisation(), %L, default)',
         c.name, 'x'
     ),
     '42501', 'permission denied for table projects',
@@ -373,7 +392,10 @@ select is_empty(
     'a viewer renames no project of another organisation, were a careless policy added'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'a viewer creates no project in another organisation, were a careless policy added'
 );

@@ -8,7 +8,8 @@ select tests.as_nobody();
 select is(
     (select array_agg(b.key) from json_object_keys(
         api.create_project(
-            tests.credential('member'), 'r', tests.organisation(), 'Apollo', 'To the moon', 'archived'
+            tests.credential('member'), 'r', tests.organisation(),
+            'Apollo', 'To the moon', 'archived'
         )
     ) as b (key)),
     '{project_id,organisation_id,name,description,status,created_at,updated_at}',
@@ -28,7 +29,13 @@ select is(
 -- Values that slipped through the adapter.
 select is(
     tests.answer(
-        format('select api.create_project($1, %L, $2, %L, %L, %L)', 'r', v.name, v.description, v.status),
+        format(
+            'select api.create_project($1, %L, $2, %L, %L, %L)',
+            'r',
+            v.name,
+            v.description,
+            v.status
+        ),
         tests.credential('owner')
     ),
     v.answer,
@@ -36,12 +43,27 @@ select is(
 )
 from (
     values
-        ('', null, 'active', '23514 projects_name_not_blank', 'may not create a project without a name'),
-        (E' \t\n', null, 'active', '23514 projects_name_not_blank', 'may not create a project with a blank name'),
+        (
+            '', null, 'active', '23514 projects_name_not_blank',
+            'may not create a project without a name'
+        ),
+        (
+            E' \t\n', null, 'active', '23514 projects_name_not_blank',
+            'may not create a project with a blank name'
+        ),
         (null, null, 'active', '23502', 'may not create a project with a null name'),
-        (repeat('é', 200), repeat('é', 2000), 'active', 'SA200', 'may use 200 and 2,000 characters'),
-        (repeat('é', 201), null, 'active', '23514 projects_name_not_blank', 'may not use 201 characters for a name'),
-        ('x', repeat('é', 2001), 'active', '23514 projects_description_length', 'may not use 2,001 characters for a description'),
+        (
+            repeat('é', 200), repeat('é', 2000), 'active', 'SA200',
+            'may use 200 and 2,000 characters'
+        ),
+        (
+            repeat('é', 201), null, 'active', '23514 projects_name_not_blank',
+            'may not use 201 characters for a name'
+        ),
+        (
+            'x', repeat('é', 2001), 'active', '23514 projects_description_length',
+            'may not use 2,001 characters for a description'
+        ),
         ('x', null, 'deleted', '23514 projects_status_known', 'may not make up a status')
 ) as v (name, description, status, answer, what);
 

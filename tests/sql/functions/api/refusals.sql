@@ -12,7 +12,10 @@ values (tests.organisation(), tests.user_id('second_owner'), 'owner');
 insert into auth.credentials (digest, user_id, expires_at)
 values (sha256('expired session'), tests.user_id('owner'), now() - interval '1 second');
 insert into auth.credentials (digest, organisation_id, api_key_id, expires_at)
-values (sha256('expired key'), tests.organisation(), tests.user_id('api_key'), now() - interval '1 second');
+values (
+    sha256('expired key'), tests.organisation(), tests.user_id('api_key'),
+    now() - interval '1 second'
+);
 
 create temporary table scene (what text, who text[], call text);
 insert into scene (what, who, call)
@@ -164,7 +167,12 @@ select tests.as_nobody();
 select is(
     tests.answer(s.call, tests.credential(a.actor)),
     case when a.actor = any (s.who) then 'SA200' else 'SA403' end,
-    format('%s %s %s', a.actor, case when a.actor = any (s.who) then 'may' else 'may not' end, s.what)
+    format(
+        '%s %s %s',
+        a.actor,
+        case when a.actor = any (s.who) then 'may' else 'may not' end,
+        s.what
+    )
 )
 from scene as s, unnest(array['owner', 'admin', 'member', 'viewer', 'api_key']) as a (actor);
 

@@ -18,13 +18,19 @@ $$;
 select tests.as('owner');
 select is(
     pg_temp.permissions(),
-    '{members.read,members.write,organisation.read,organisation.update,owners.write,projects.read,projects.write}',
+    array[
+        'members.read', 'members.write', 'organisation.read', 'organisation.update',
+        'owners.write', 'projects.read', 'projects.write'
+    ],
     'an owner may do everything there is'
 );
 select tests.as('admin');
 select is(
     pg_temp.permissions(),
-    '{members.read,members.write,organisation.read,organisation.update,projects.read,projects.write}',
+    array[
+        'members.read', 'members.write', 'organisation.read', 'organisation.update',
+        'projects.read', 'projects.write'
+    ],
     'an admin may do everything but make owners'
 );
 select tests.as('member');

@@ -52,7 +52,12 @@ from unnest(array[
 select tests.as('viewer');
 select is(
     pg_temp.answer_with(s.setting, v.value, a.call), 'SA401',
-    format('a viewer who sets %s to %s gets no answer from %s', s.setting, coalesce(nullif(v.value, ''), 'nothing'), a.call)
+    format(
+        'a viewer who sets %s to %s gets no answer from %s',
+        s.setting,
+        coalesce(nullif(v.value, ''), 'nothing'),
+        a.call
+    )
 )
 from unnest(array[
     'app.user_id', 'app.api_key_id', 'app.tenant_id', 'app.role', 'app.request_id', 'app.seal'
@@ -92,7 +97,12 @@ select is(
 select tests.as_nobody();
 select gate.enter(
     tests.credential('viewer'),
-    format('k|%s|owner|%s|%s|z', tests.organisation('Globex'), pg_backend_pid(), extract(epoch from now())),
+    format(
+        'k|%s|owner|%s|%s|z',
+        tests.organisation('Globex'),
+        pg_backend_pid(),
+        extract(epoch from now())
+    ),
     tests.organisation(),
     'projects.read'
 );
