@@ -18,6 +18,13 @@ Schema = dict[str, Any]
 # What str.strip() takes off, written out: each dialect of regular expressions has its own \s.
 WHITE = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 NO_NUL = r"^[^\x00]*$"
+# A label of a domain: ASCII letters and digits, everything beyond Latin-1's controls but white
+# space, and hyphens between them.
+LETTER = (
+    r"A-Za-z0-9\xa1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e\u2030-\u205e\u2060-\u2fff"
+    r"\u3001-\U0010ffff"
+)
+LABEL = rf"[{LETTER}](?:[{LETTER}-]{{0,61}}[{LETTER}])?"
 
 NAME: Schema = {
     "type": "string",
@@ -30,11 +37,7 @@ EMAIL: Schema = {
     "format": "email",
     "maxLength": 254,
     "pattern": (
-        r'^[^\x00-\x20\x7f-\xa0"(),:;<>@\[\\\]]{1,64}@'
-        r"(?:[A-Za-z0-9\u00a1-\U0010ffff](?:[A-Za-z0-9\u00a1-\U0010ffff-]{0,61}"
-        r"[A-Za-z0-9\u00a1-\U0010ffff])?\.)+"
-        r"[A-Za-z0-9\u00a1-\U0010ffff](?:[A-Za-z0-9\u00a1-\U0010ffff-]{0,61}"
-        r"[A-Za-z0-9\u00a1-\U0010ffff])?$"
+        rf'^[^\x00-\x20\x7f-\xa0"(),:;<>@\[\\\]{WHITE}]{{1,64}}@(?:{LABEL}\.)+{LABEL}$'
     ),
     "description": "an email address of at most 254 characters",
 }
