@@ -149,9 +149,7 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def never_a_500(
-    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
-) -> Iterator[None]:
+def never_a_500(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """No test makes the server fail, but for those of what is an "unexpected_exception"."""
     yield
     if "unexpected_exception" not in request.node.name:
