@@ -143,7 +143,8 @@ def test_path_that_a_shell_would_read_otherwise_is_refused(home: Path) -> None:
         embedded.ensure_running(home / "$(touch oops)")
 
 
-def test_data_of_another_major_version_are_refused(directory: Path) -> None:
+def test_data_of_another_major_version_are_refused(server: EmbeddedServer) -> None:
+    directory = server.data.parent
     embedded.stop(directory)
     version = directory / "postgres" / "PG_VERSION"
     version.write_text("17\n")
@@ -154,7 +155,8 @@ def test_data_of_another_major_version_are_refused(directory: Path) -> None:
         version.write_text("18\n")
 
 
-def test_incomplete_data_are_refused(directory: Path) -> None:
+def test_incomplete_data_are_refused(server: EmbeddedServer) -> None:
+    directory = server.data.parent
     embedded.stop(directory)
     control = directory / "postgres" / "global" / "pg_control"
     control.rename(control.with_suffix(".aside"))
@@ -165,7 +167,8 @@ def test_incomplete_data_are_refused(directory: Path) -> None:
         control.with_suffix(".aside").rename(control)
 
 
-def test_damaged_data_are_refused_with_the_servers_reason(directory: Path) -> None:
+def test_damaged_data_are_refused_with_the_servers_reason(server: EmbeddedServer) -> None:
+    directory = server.data.parent
     embedded.stop(directory)
     control = directory / "postgres" / "global" / "pg_control"
     good = control.read_bytes()
