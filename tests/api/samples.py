@@ -38,8 +38,15 @@ def each(*parts: str, authenticated: bool | None = None) -> pytest.MarkDecorator
     return pytest.mark.parametrize("route", chosen, ids=[f"{r.method} {r.path}" for r in chosen])
 
 
-async def ask(caller: "Caller", route: Route, **ids: str) -> "Answer":
-    """A good request of the endpoint, with these ids in its path, NOWHERE for the others."""
+def path_of(route: Route, **ids: str) -> str:
+    """The endpoint's path with these ids, NOWHERE for the others."""
     known = {"organisation_id": NOWHERE, "user_id": NOWHERE, "project_id": NOWHERE, **ids}
-    options = {"json": BODIES[route.method, route.path]} if route.body else {}
-    return await caller.send(route.method, route.path.format(**known), **options)
+    return route.path.format(**known)
+
+
+async def ask(
+    caller: "Caller", route: Route, body: dict[str, Any] | None = None, /, **ids: str
+) -> "Answer":
+    """A good request of the endpoint; `body` is in place of some of the sample's fields."""
+    options = {"json": BODIES[route.method, route.path] | (body or {})} if route.body else {}
+    return await caller.send(route.method, path_of(route, **ids), **options)
