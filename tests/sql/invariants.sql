@@ -1,7 +1,7 @@
 -- What holds for every object of the product, those of later days too: each test lists the
 -- offenders, and there are none.
 begin;
-select plan(52);
+select plan(56);
 
 create temporary view product_table as
 select c.oid, c.oid::regclass as name, c.relname, c.relowner, c.relnamespace, n.nspname
@@ -20,7 +20,7 @@ where a.attname = 'organisation_id' and t.nspname <> 'auth';
 create temporary view product_function as
 select
     p.oid, p.oid::regprocedure as name, n.nspname, p.proname, p.proowner, p.proacl, p.proconfig,
-    p.prosecdef, p.proleakproof, p.prorettype
+    p.prosecdef, p.proleakproof, p.prorettype, p.prosrc
 from pg_catalog.pg_proc as p
 join tests.product_schemas as n on n.oid = p.pronamespace;
 
@@ -177,12 +177,28 @@ select is_empty(
 );
 select is_empty(
     $$
-    select f.name from product_function as f
+    select f.name, x.grantee::regrole from product_function as f
+    cross join lateral aclexplode(f.proacl) as x
     where
         f.prorettype in ('trigger'::regtype, 'event_trigger'::regtype)
-        and has_function_privilege('saas_api', f.oid, 'execute')
+        and x.grantee not in (f.proowner, 'saas_owner'::regrole)
     $$,
-    'the API executes no trigger function'
+    'nobody executes a trigger function but the owner, who makes the triggers'
+);
+select is_empty(
+    $$
+    select f.name from product_function as f
+    where
+        f.nspname in ('gate', 'audit')
+        and f.prosecdef <> (
+            f.prorettype = 'trigger'::regtype or has_function_privilege('saas_api', f.oid, 'execute')
+        )
+    $$,
+    'what the API or a trigger calls in gate and audit is a definer, and what is their own is none'
+);
+select is_empty(
+    $$ select f.name from product_function as f where f.prosrc ~ 'set_config\([^;]*, false\)' $$,
+    'no function sets anything beyond its transaction'
 );
 select is_empty(
     $$
@@ -332,6 +348,22 @@ select is_empty(
 );
 select is_empty(
     $$
+    select t.name, x.grantee::regrole, x.privilege_type
+    from product_table as t join pg_catalog.pg_class as c using (oid)
+    cross join lateral aclexplode(c.relacl) as x
+    where t.nspname = 'deploy' and x.grantee <> c.relowner
+        and (t.relname, x.grantee::regrole::text, x.privilege_type)
+            <> ('schema_version', 'saas_api', 'SELECT')
+    union all
+    select t.name, x.grantee::regrole, x.privilege_type
+    from product_table as t join pg_catalog.pg_attribute as a on a.attrelid = t.oid
+    cross join lateral aclexplode(a.attacl) as x
+    where t.nspname = 'deploy' and x.grantee <> t.relowner
+    $$,
+    'nobody but the owner has a grant on the bookkeeping, but the API reads the version'
+);
+select is_empty(
+    $$
     select n.nspname, x.grantee::regrole
     from pg_catalog.pg_namespace as n
     join tests.product_schemas as s using (oid)
@@ -419,6 +451,18 @@ select is_empty(
     where a.attnum > 0 and y.typtype = 'e'
     $$,
     'no column is an enum: its equality is not leakproof, so that no index would help'
+);
+
+select is_empty(
+    $$
+    select t.name, a.attname, col_description(t.oid, a.attnum)
+    from product_table as t
+    join pg_catalog.pg_attribute as a on a.attrelid = t.oid
+    where
+        t.nspname <> 'deploy' and a.attnum > 0 and not a.attisdropped
+        and a.attnotnull = (coalesce(col_description(t.oid, a.attnum), '') ~ '\mNull: ')
+    $$,
+    'a column is nullable if its comment says what null means, and else is not'
 );
 
 -- Names.

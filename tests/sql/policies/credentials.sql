@@ -1,5 +1,17 @@
 begin;
-select plan(91);
+select plan(92);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('auth.credentials') $$,
+    array[
+        'saas_gate: DELETE',
+        'saas_gate: INSERT of digest, user_id, expires_at',
+        'saas_gate: SELECT',
+        'saas_gate: UPDATE of expires_at'
+    ],
+    'auth.credentials is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');

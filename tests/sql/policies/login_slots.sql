@@ -1,5 +1,16 @@
 begin;
-select plan(82);
+select plan(83);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('auth.login_slots') $$,
+    array[
+        'saas_gate: INSERT of email_digest, slot',
+        'saas_gate: SELECT',
+        'saas_gate: UPDATE of failed_at'
+    ],
+    'auth.login_slots is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');

@@ -1,5 +1,19 @@
 begin;
-select plan(111);
+select plan(113);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('app.memberships') $$,
+    array[
+        'saas_api: INSERT of organisation_id, user_id, role',
+        'saas_api: SELECT',
+        'saas_api: UPDATE of role',
+        'saas_gate: DELETE',
+        'saas_gate: INSERT of organisation_id, user_id, role',
+        'saas_gate: SELECT'
+    ],
+    'app.memberships is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -456,6 +470,12 @@ values
     (tests.organisation(), tests.user_id('member'), 'member'),
     (tests.organisation(), tests.user_id('admin'), 'admin');
 alter policy read_admin on app.memberships using (true);
+select tests.as('viewer');
+select is_empty(
+    $$ update app.memberships set role = 'viewer' returning role $$,
+    'a viewer may not change a role, were every row there to be read'
+);
+select tests.as_superuser();
 alter policy update_admin on app.memberships using (true);
 alter policy update_owner on app.memberships using (true);
 select tests.as('viewer');

@@ -1,5 +1,18 @@
 begin;
-select plan(86);
+select plan(87);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('app.organisations') $$,
+    array[
+        'saas_api: SELECT',
+        'saas_api: UPDATE of name',
+        'saas_gate: INSERT of organisation_id, name',
+        'saas_gate: SELECT',
+        'saas_gate: UPDATE of name'
+    ],
+    'app.organisations is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');

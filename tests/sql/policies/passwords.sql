@@ -1,5 +1,15 @@
 begin;
-select plan(86);
+select plan(87);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('auth.passwords') $$,
+    array[
+        'saas_gate: INSERT of user_id, salt, parameters, digest',
+        'saas_gate: SELECT'
+    ],
+    'auth.passwords is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');

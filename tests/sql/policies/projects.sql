@@ -1,5 +1,16 @@
 begin;
-select plan(106);
+select plan(108);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('app.projects') $$,
+    array[
+        'saas_api: INSERT of organisation_id, name, description, status',
+        'saas_api: SELECT',
+        'saas_api: UPDATE of name, description, status, deleted_at'
+    ],
+    'app.projects is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -362,6 +373,19 @@ select results_eq(
 );
 
 -- Each half of a policy holds alone.
+create or replace view ctx.permission with (security_invoker = true) as
+select 'viewer' as role, 'organisation.read' as permission;
+select tests.as_nobody();
+select gate.enter(tests.credential('viewer'), 'r', tests.organisation(), 'organisation.read');
+select is_empty(
+    'select name from app.projects', 'a viewer reads no project, were the right taken away'
+);
+select tests.as_superuser();
+create or replace view ctx.permission with (security_invoker = true) as
+select 'viewer' as role, 'projects.read' as permission
+union all
+select 'owner', p.permission
+from unnest(array['projects.read', 'projects.write']) as p (permission);
 alter policy update_member on app.projects using (true);
 select tests.as('viewer');
 select throws_ok(

@@ -1,7 +1,7 @@
 -- Who may call what: every function of schema api that takes a credential, as every actor, and the
 -- order in which it refuses: 401, 404 for the organisation, 403 for the role, 404 for the rest.
 begin;
-select plan(409);
+select plan(427);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -17,91 +17,112 @@ values (
     now() - interval '1 second'
 );
 
-create temporary table scene (what text, who text[], call text);
-insert into scene (what, who, call)
+create temporary table scene (what text, who text[], permission text, call text);
+insert into scene (what, who, permission, call)
 values
     (
         'see who they are', '{owner, admin, member, viewer, stranger}',
+        null,
         $$ select api.get_me($1, 'r') $$
     ),
     (
         'list their organisations', '{owner, admin, member, viewer, stranger}',
+        null,
         $$ select api.list_organisations($1, 'r', 50, 0) $$
     ),
     (
         'found an organisation', '{owner, admin, member, viewer, stranger}',
+        null,
         $$ select api.create_organisation($1, 'r', 'New') $$
     ),
     (
         'read the organisation', '{owner, admin, member, viewer}',
+        'organisation.read',
         $$ select api.get_organisation($1, 'r', $2) $$
     ),
     (
         'rename the organisation', '{owner, admin}',
+        'organisation.update',
         $$ select api.update_organisation($1, 'r', $2, '{"name": "x"}') $$
     ),
     (
         'list the members', '{owner, admin}',
+        'members.read',
         $$ select api.list_members($1, 'r', $2, 50, 0) $$
     ),
     (
         'add a member by email', '{owner, admin}',
+        'members.write',
         $$ select api.add_member($1, 'r', $2, tests.email('stranger'), null, 'admin') $$
     ),
     (
         'add a member by id', '{owner, admin}',
+        'members.write',
         $$ select api.add_member($1, 'r', $2, null, tests.user_id('stranger'), 'viewer') $$
     ),
     (
         'add an owner', '{owner}',
+        'members.write',
         $$ select api.add_member($1, 'r', $2, tests.email('stranger'), null, 'owner') $$
     ),
     (
         'change a role', '{owner, admin}',
+        'members.write',
         $$ select api.update_member($1, 'r', $2, tests.user_id('viewer'), 'admin') $$
     ),
     (
         'make an owner', '{owner}',
+        'members.write',
         $$ select api.update_member($1, 'r', $2, tests.user_id('viewer'), 'owner') $$
     ),
     (
         'downgrade an owner', '{owner}',
+        'members.write',
         $$ select api.update_member($1, 'r', $2, tests.user_id('second_owner'), 'admin') $$
     ),
     (
         'remove a viewer', '{owner, admin, viewer}',
+        'organisation.read',
         $$ select api.remove_member($1, 'r', $2, tests.user_id('viewer')) $$
     ),
     (
         'remove a member', '{owner, admin, member}',
+        'organisation.read',
         $$ select api.remove_member($1, 'r', $2, tests.user_id('member')) $$
     ),
     (
         'remove an admin', '{owner, admin}',
+        'organisation.read',
         $$ select api.remove_member($1, 'r', $2, tests.user_id('admin')) $$
     ),
     (
         'remove an owner', '{owner}',
+        'organisation.read',
         $$ select api.remove_member($1, 'r', $2, tests.user_id('second_owner')) $$
     ),
     (
         'create a project', '{owner, admin, member, api_key}',
+        'projects.write',
         $$ select api.create_project($1, 'r', $2, 'x', null, 'active') $$
     ),
     (
         'list the projects', '{owner, admin, member, viewer, api_key}',
+        'projects.read',
         $$ select api.list_projects($1, 'r', $2, 50, 0, null, null, 'created_at', 'desc') $$
     ),
     (
         'read a project', '{owner, admin, member, viewer, api_key}',
+        'projects.read',
         $$ select api.get_project($1, 'r', $2, tests.project('Apollo')) $$
     ),
     (
         'change a project', '{owner, admin, member, api_key}',
+        'projects.write',
         $$ select api.update_project($1, 'r', $2, tests.project('Apollo'), '{"name": "x"}') $$
     ),
     (
         'delete a project', '{owner, admin, member, api_key}',
+        'projects.write',
         $$ select api.delete_project($1, 'r', $2, tests.project('Apollo')) $$
     );
 grant select on table scene to saas_api;
@@ -230,6 +251,30 @@ from scene as s,
             (tests.organisation(), 'in Acme'),
             (tests.organisation('None'), 'where no organisation is')
     ) as o (organisation_id, name);
+
+-- The permission each call asks for is its own: without it, an owner is refused at the gate.
+select tests.as_superuser();
+do $$
+begin
+    execute format(
+        'create or replace view ctx.permission with (security_invoker = true) as '
+        'select v.role, v.permission from (%s) as v '
+        'where v.permission is distinct from current_setting(%L, true)',
+        rtrim(pg_get_viewdef('ctx.permission'), ';'), 'tests.without'
+    );
+end
+$$;
+select tests.as_nobody();
+select is(
+    (
+        select tests.answer(s.call, tests.credential('owner'))
+        from set_config('tests.without', s.permission, true)
+    ),
+    'SA403',
+    format('an owner without %s may not %s', s.permission, s.what)
+)
+from scene as s
+where s.permission is not null;
 
 select * from finish();
 rollback;

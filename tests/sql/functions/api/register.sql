@@ -1,5 +1,5 @@
 begin;
-select plan(22);
+select plan(23);
 
 select tests.as_nobody();
 select is(
@@ -83,6 +83,17 @@ from (
         ),
         ('x@y', null, sha256('s'), 'cheap', '23514 passwords_parameters_valid', 'makes up the cost')
 ) as r (email, display_name, salt, parameters, answer, what);
+select is(
+    tests.answer(
+        $$
+        select api.login('new@acme.example', 'x', sha256('x'), 900, 'r');
+        select api.register('New@acme.example', null, sha256('s'), 'm=8,t=1,p=1', 'o', 'r')
+        $$,
+        null
+    ),
+    'SA200',
+    'nobody is kept from registering by a login that failed before'
+);
 -- Case folding, not lower().
 select api.register('straße@acme.example', null, sha256('salt'), 'm=8,t=1,p=1', 'output', 'r');
 select is(

@@ -187,7 +187,9 @@ select isnt(
 -- Who could ask for a seal could forge one.
 select tests.as('owner');
 select throws_ok(
-    'select ' || f.call, '42501', null, format('an owner may not call %s', f.call)
+    'select ' || f.call, '42501',
+    format('permission denied for function %s', substring(f.call from 'gate\.(\w+)')),
+    format('an owner may not call %s', f.call)
 )
 from unnest(array[
     'gate.current_seal()',
