@@ -358,9 +358,7 @@ def _start(directory: Path, data: Path, account: _Account, say: Say) -> None:
         arguments = ("start", "--wait", "--timeout=86400", f"--pgdata={data}", f"--log={log}")
         if _pg_ctl(account, *arguments, say=say):
             return
-        with log.open(errors="replace") as lines:
-            lines.seek(offset)
-            text = lines.read()
+        text = log.read_bytes()[offset:].decode(errors="replace") if log.exists() else ""
         if "shared memory block" not in text:
             break
         time.sleep(0.5)
