@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg import sql
 
 from tests.api.bodies import PAGE
 from tests.databases import Database
@@ -46,12 +47,23 @@ def superuser(database: Database) -> Iterator["psycopg.Connection[Any]"]:
         yield connection
 
 
+def without_indexes(database: Database) -> None:
+    """Let the API sort: rows from an index come in the order of ids, asked for or not."""
+    with superuser(database) as connection:
+        for plan in ("indexscan", "indexonlyscan", "bitmapscan"):
+            connection.execute(
+                sql.SQL("alter role saas_api in database {} set {} = off").format(
+                    sql.Identifier(database.name), sql.Identifier(f"enable_{plan}")
+                )
+            )
+
+
 def many_projects(database: Database, organisation_id: str, count: int) -> None:
-    """Projects of one name and one time."""
+    """Projects of one name and one time, their ids in no order."""
     with superuser(database) as connection:
         connection.execute(
-            "insert into app.projects (organisation_id, name, created_at, updated_at)"
-            " select %s, 'Same', %s, %s from generate_series(1, %s)",
+            "insert into app.projects (organisation_id, project_id, name, created_at, updated_at)"
+            " select %s, gen_random_uuid(), 'Same', %s, %s from generate_series(1, %s)",
             [organisation_id, SAME_TIME, SAME_TIME, count],
         )
 
@@ -60,8 +72,10 @@ def many_organisations(database: Database, user_id: str, count: int) -> None:
     """Organisations of one name and one time, whose owner is this user."""
     with superuser(database) as connection:
         connection.execute(
-            "with made as (insert into app.organisations (name, created_at, updated_at)"
-            " select 'Same', %s, %s from generate_series(1, %s) returning organisation_id)"
+            "with made as ("
+            " insert into app.organisations (organisation_id, name, created_at, updated_at)"
+            " select gen_random_uuid(), 'Same', %s, %s from generate_series(1, %s)"
+            " returning organisation_id)"
             " insert into app.memberships (organisation_id, user_id, role)"
             " select organisation_id, %s, 'owner' from made",
             [SAME_TIME, SAME_TIME, count, user_id],
@@ -72,8 +86,9 @@ def many_members(database: Database, organisation_id: str, count: int) -> None:
     """Members, all of one time."""
     with superuser(database) as connection:
         connection.execute(
-            "with made as (insert into app.users (email)"
-            " select gen_random_uuid() || '@example.com' from generate_series(1, %s)"
+            "with made as (insert into app.users (user_id, email)"
+            " select gen_random_uuid(), gen_random_uuid() || '@example.com'"
+            " from generate_series(1, %s)"
             " returning user_id)"
             " insert into app.memberships (organisation_id, user_id, role, created_at)"
             " select %s, user_id, 'viewer', %s from made",

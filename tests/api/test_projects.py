@@ -1,19 +1,23 @@
 """Projects: create, list, read, change, delete."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api.app import create_app
+from api.settings import Settings
 from tests import databases
 from tests.api.bodies import PAGE, PROJECT, anonymous, fits, is_empty, is_made_at
-from tests.api.paging import BAD_PAGES, many_projects, superuser, walk
+from tests.api.paging import BAD_PAGES, many_projects, superuser, walk, without_indexes
 from tests.api.people import ROLES, Staff, staff
 from tests.api.samples import NOWHERE
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Api
+    from tests.api.conftest import Api, HttpClient
 
+MakeClient = Callable[..., Awaitable["HttpClient"]]
 LAST_OFFSET = str(2**63 - 1)
 WRITERS = ("owner", "admin", "member")
 
@@ -181,6 +185,24 @@ async def test_list_of_one_time_and_name_neither_repeats_nor_skips(
     ids = [each["project_id"] for each in items]
     assert len(set(ids)) == 23
     assert ids == sorted(ids, reverse=direction == "desc")
+
+
+async def test_list_of_one_time_and_name_is_in_order_without_an_index_too(
+    aiohttp_client: MakeClient, database: databases.Database
+) -> None:
+    from tests.api.conftest import Api
+
+    without_indexes(database)
+    api = Api(await aiohttp_client(create_app(Settings(database_url=database.api_url))))
+    acme = await staff(api)
+    many_projects(database, acme.organisation_id, 23)
+    for sort_by in ("created_at", "updated_at", "name"):
+        for direction in ("asc", "desc"):
+            order = {"sort_by": sort_by, "sort_direction": direction}
+            items = await walk(acme.founder, f"{acme.path}/projects", 5, **order)
+            ids = [each["project_id"] for each in items]
+            assert len(set(ids)) == 23
+            assert ids == sorted(ids, reverse=direction == "desc")
 
 
 async def test_list_goes_on_in_pages_where_some_are_deleted_and_filtered(
