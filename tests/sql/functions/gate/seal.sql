@@ -1,6 +1,6 @@
 -- The seal holds for the settings as they stand: not for others, and not in another order.
 begin;
-select plan(120);
+select plan(122);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -22,6 +22,14 @@ exception
         return sqlstate;
 end
 $$;
+
+-- Nothing was ever set in this session: null is no seal.
+set local role saas_api;
+select throws_ok(
+    'select ctx.tenant_id()', 'SA401', 'no sealed context in this transaction',
+    'nobody gets an answer in a session that has seen no context yet'
+);
+reset role;
 
 -- Every accessor, without a context and with each kind of a broken one.
 select tests.as_nobody();
@@ -182,6 +190,13 @@ update auth.seal_key set inner_key = outer_key, outer_key = inner_key;
 select tests.as('viewer');
 select isnt(
     current_setting('app.seal'), current_setting('tests.seal'), 'another key makes another seal'
+);
+
+select tests.as_superuser();
+delete from auth.seal_key;
+select tests.as('owner');
+select throws_ok(
+    'select ctx.tenant_id()', 'SA401', null, 'an owner gets no answer where there is no key'
 );
 
 -- Who could ask for a seal could forge one.
