@@ -10,7 +10,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet -
 	--universal --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test lint types format lock psql stop clean
+.PHONY: help setup serve test lint types format docs lock psql stop clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ types: $(STAMP) ## check types with mypy --strict
 format: $(STAMP) ## rewrite the Python files in house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: $(STAMP) ## write docs/reference/schema.md anew from the comments in the SQL
+	@$(BIN)/python scripts/schema_reference.py
 
 lock: $(STAMP) ## resolve the dependencies anew (ARGS=--upgrade) into requirements/
 	@$(COMPILE) $(ARGS) --extra docs pyproject.toml -o requirements/runtime.txt

@@ -180,7 +180,9 @@ def _bootstrap(options: argparse.Namespace) -> int:
 
 
 def _psql(options: argparse.Namespace) -> int:
-    parts = urls.parse(_role_url(options.role), name="the URL")
+    # The API's own idle limit is not for a person who types.
+    url = _with_option(_role_url(options.role), "idle_in_transaction_session_timeout=0")
+    parts = urls.parse(url, name="the URL")
     password = parts.pop("password", None)
     environ = {**os.environ, "PGPASSWORD": str(password)} if password else dict(os.environ)
     program = shutil.which("psql") or str(embedded.program("psql"))
@@ -250,8 +252,12 @@ def _role_url(role: str) -> str:
 
 
 def _as_role(url: str, role: str) -> str:
+    return _with_option(url, f"role={role}")
+
+
+def _with_option(url: str, setting: str) -> str:
     options = urls.parse(url, name="the URL").get("options", "")
-    return urls.replace(url, options=f"{options} -c role={role}".strip())
+    return urls.replace(url, options=f"{options} -c {setting}".strip())
 
 
 def _database_settings(environ: Mapping[str, str]) -> Settings:

@@ -17,7 +17,6 @@ import shutil
 import socket
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -138,6 +137,8 @@ def ensure_running(
         if server := status(directory) or _wait_until_ready(directory, say):
             return server
         directory = directory.resolve()
+        if re.search(r'["$`\\\n]', str(directory)):  # pg_ctl hands it to a shell, in quotes
+            raise Failure(f'PostgreSQL cannot work in {directory}: use a path without " $ ` \\')
         data = directory / "postgres"
         account = _account(directory, data)
         _open_path(account, directory, say)
@@ -327,7 +328,7 @@ def _forget_dead_postmaster(data: Path) -> None:
     if not path.exists():
         return
     lines = path.read_text().splitlines()
-    dead = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    dead = subprocess.Popen([program("postgres"), "--version"], stdout=subprocess.DEVNULL)
     dead.wait()
     path.write_text("\n".join([str(dead.pid), *lines[1:], ""]))
     if len(lines) > 4:
@@ -357,9 +358,7 @@ def _start(directory: Path, data: Path, account: _Account, say: Say) -> None:
         arguments = ("start", "--wait", "--timeout=86400", f"--pgdata={data}", f"--log={log}")
         if _pg_ctl(account, *arguments, say=say):
             return
-        with log.open(errors="replace") as lines:
-            lines.seek(offset)
-            text = lines.read()
+        text = log.read_bytes()[offset:].decode(errors="replace") if log.exists() else ""
         if "shared memory block" not in text:
             break
         time.sleep(0.5)

@@ -1,15 +1,24 @@
 """
-Print docs/reference/schema.md, made from a migrated database's catalogue and its comments.
+Make docs/reference/schema.md from a migrated database's catalogue and its comments.
 
-Usage: python scripts/schema_reference.py DATABASE_URL > docs/reference/schema.md
-Any role will do: the catalogue is readable. `make docs` does this; a test checks that the
-committed page is current.
+Usage: python scripts/schema_reference.py         write the page, from a new embedded database
+       python scripts/schema_reference.py URL     print the page of the database at URL
+
+Any role will do: the catalogue is readable. `make docs` is the first form; a test checks with the
+second that the committed page is current.
 """
 
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
+
+from api import embedded, migrate
+from api.bootstrap import bootstrap
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "schema.md"
 
 SCHEMAS = ["app", "auth", "audit", "api", "ctx", "gate", "dba"]
 
@@ -163,13 +172,29 @@ def _code(text: str | None) -> str:
     return f"{fence}{_cell(text)}{fence}"
 
 
-def main(url: str) -> None:
-    """Print the page of the database at `url`."""
+def read(url: str) -> str:
+    """The page of the database at `url`."""
     with psycopg.connect(url, options="-c search_path=pg_catalog") as connection:
-        print("\n".join(page(connection)).rstrip())
+        return "\n".join(page(connection)).rstrip() + "\n"
+
+
+def read_new_database() -> str:
+    """The page of a database made for this from the files of the checkout."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = embedded.ensure_running(Path(folder))
+        try:
+            bootstrap(server.url("postgres", "postgres"), database=embedded.DATABASE)
+            migrate.run(server.url("saas_migrator"))
+            return read(server.url())
+        finally:
+            embedded.stop(Path(folder))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python scripts/schema_reference.py DATABASE_URL")
-    main(sys.argv[1])
+    match sys.argv[1:]:
+        case []:
+            PAGE.write_text(read_new_database())
+        case [url]:
+            print(read(url), end="")
+        case _:
+            sys.exit("usage: python scripts/schema_reference.py [URL]")

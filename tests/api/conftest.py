@@ -7,7 +7,7 @@ story: `ada = await api.user("ada")`, `acme = await ada.organisation("Acme")`,
 Each answer it gets is held to the API's description.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,6 +157,15 @@ def settings(database_url: str) -> Settings:
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2id at its least cost: what it costs is not what these tests are about."""
     monkeypatch.setattr(passwords, "DEFAULT", passwords.Parameters(8, 1, 1))
+
+
+@pytest.fixture(autouse=True)
+def never_a_500(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No test makes the server fail, but for those of what is an "unexpected_exception"."""
+    yield
+    if "unexpected_exception" not in request.node.name:
+        failures = [r for r in caplog.get_records("call") if r.name == "api.app" and r.exc_info]
+        assert not failures, [(r.getMessage(), r.exc_info) for r in failures]
 
 
 @pytest.fixture

@@ -295,13 +295,6 @@ ATTEMPTS = [
         ENTER,
         refused="25001",
     ),
-    attempt(
-        "a transaction that has entered does not take on an exported snapshot",
-        "begin",
-        ENTER,
-        "set transaction isolation level repeatable read",
-        refused="25001",
-    ),
 ]
 
 

@@ -124,12 +124,6 @@ ENTRIES = [
         answers=[(0,)],
     ),
     attempt(
-        "gate.context reads a setting and nothing else",
-        *MINE,
-        "select gate.context('app.tenant_id; select inner_key from auth.seal_key')",
-        answers=[(None,)],
-    ),
-    attempt(
         "a huge request id gives no one else's context",
         "begin",
         f"select gate.enter(%(mallory)s, {HUGE}, %(own)s, 'projects.read')",

@@ -45,28 +45,35 @@ def plan(name: str, query: str, right: str, wrong: object, *context: str) -> Ora
 ORACLES = [
     Oracle(
         "an email range without a context",
-        (*SLOW, "select from app.users where email < any (array[%(guess)s])"),
+        (*SLOW, "select 1 from app.users where email < any (array[%(guess)s])"),
         "canary-6",
         "canary-4",
         refused="SA401",
     ),
     Oracle(
+        "a user's id without a context",
+        (*SLOW, "select 1 from app.users where user_id = any (array[%(guess)s])"),
+        "vera_id",
+        NOBODY,
+        refused="SA401",
+    ),
+    Oracle(
         "a project's name without a context",
-        (*SLOW, "select from app.projects where name < any (array[%(guess)s])"),
+        (*SLOW, "select 1 from app.projects where name < any (array[%(guess)s])"),
         "canary-6",
         "aaa-0",
         refused="SA401",
     ),
     Oracle(
         "an organisation's id without a context",
-        (*SLOW, "select from app.organisations where organisation_id = any (array[%(guess)s])"),
+        (*SLOW, "select 1 from app.organisations where organisation_id = any (array[%(guess)s])"),
         "victim",
         NOBODY,
         refused="SA401",
     ),
     Oracle(
         "a member's id without a context",
-        (*SLOW, "select from app.memberships where user_id = any (array[%(guess)s])"),
+        (*SLOW, "select 1 from app.memberships where user_id = any (array[%(guess)s])"),
         "vera_id",
         NOBODY,
         refused="SA401",
@@ -79,25 +86,25 @@ ORACLES = [
     ),
     Oracle(
         "a division by zero on a hidden row",
-        (*MINE, "select from app.projects where 1 / (length(name) - length(%(guess)s)) > 0"),
+        (*MINE, "select 1 from app.projects where 1 / (length(name) - length(%(guess)s)) > 0"),
         f"{CANARY} plan",
         "no name of anything is as long as this",
     ),
     Oracle(
         "a cast of a hidden row's name",
-        (*MINE, "select from app.projects where starts_with(name, %(guess)s) and name::int = 1"),
+        (*MINE, "select 1 from app.projects where starts_with(name, %(guess)s) and name::int = 1"),
         CANARY,
         "zzz",
     ),
     Oracle(
         "a cast of a hidden user's email",
-        (*MINE, "select from app.users where email = %(guess)s and display_name::int = 1"),
+        (*MINE, "select 1 from app.users where email = %(guess)s and display_name::int = 1"),
         "vera_email",
         "nobody@nowhere.example",
     ),
     plan(
         "whether the wall was asked, by name",
-        "select from app.projects where name < any (array[%(guess)s])"
+        "select 1 from app.projects where name < any (array[%(guess)s])"
         " and organisation_id = any (array[%(victim)s])",
         "canary-6",
         "aaa-0",
@@ -105,21 +112,21 @@ ORACLES = [
     ),
     plan(
         "whether the wall was asked, by prefix",
-        "select from app.projects where starts_with(name, %(guess)s)",
+        "select 1 from app.projects where starts_with(name, %(guess)s)",
         CANARY,
         "zzz",
         *MINE,
     ),
     plan(
         "whether the wall was asked, by pattern operator",
-        "select from app.projects where name ~<~ any (array[%(guess)s])",
+        "select 1 from app.projects where name ~<~ any (array[%(guess)s])",
         "canary-6",
         "aaa-0",
         *MINE,
     ),
     plan(
         "whether the wall was asked, by time",
-        "select from app.projects where created_at > any (array[%(guess)s::timestamptz])"
+        "select 1 from app.projects where created_at > any (array[%(guess)s::timestamptz])"
         " and organisation_id <> %(own)s",
         "2020-01-01",
         "2200-01-01",
@@ -127,21 +134,21 @@ ORACLES = [
     ),
     plan(
         "whether the wall was asked, by email",
-        "select from app.users where email = any (array[%(guess)s])",
+        "select 1 from app.users where email = any (array[%(guess)s])",
         "vera_email",
         "nobody@nowhere.example",
         *MINE,
     ),
     plan(
         "whether the wall was asked, by an organisation's name",
-        "select from app.organisations where name = any (array[%(guess)s])",
+        "select 1 from app.organisations where name = any (array[%(guess)s])",
         f"{CANARY} Ltd",
         "None Ltd",
         *MINE,
     ),
     plan(
         "whether the wall was asked, by a range of members' ids",
-        "select from app.memberships"
+        "select 1 from app.memberships"
         " where user_id <> %(mallory_id)s and user_id >= any (array[%(guess)s])",
         "nobody",
         UUID("ffffffff-ffff-ffff-ffff-ffffffffffff"),
@@ -149,19 +156,19 @@ ORACLES = [
     ),
     Oracle(
         "the planner's estimate of rows by name",
-        (*MINE, "explain select from app.projects where name > %(guess)s"),
+        (*MINE, "explain select 1 from app.projects where name > %(guess)s"),
         f"{CANARY} 0200",
         f"{CANARY} 9999",
     ),
     Oracle(
         "the planner's estimate of rows by a common description",
-        (*MINE, "explain select from app.projects where description = %(guess)s"),
+        (*MINE, "explain select 1 from app.projects where description = %(guess)s"),
         f"{CANARY} text",
         f"{CANARY} none",
     ),
     Oracle(
         "the planner's estimate of rows by email",
-        (*MINE, "explain select from app.users where email > %(guess)s"),
+        (*MINE, "explain select 1 from app.users where email > %(guess)s"),
         "canary-4",
         "zzz",
     ),
@@ -259,17 +266,7 @@ ORACLES = [
     ),
     Oracle(
         "a lock skipped on a hidden row",
-        (*MINE, "select from app.projects where project_id = %(guess)s for update skip locked"),
-        "victim_project",
-        NOBODY,
-    ),
-    Oracle(
-        "the count of blocks that an index on a hidden row is read from",
-        (
-            *MINE,
-            "explain (analyze, timing off, summary off, buffers off)"
-            " select from app.projects where organisation_id = %(own)s and project_id = %(guess)s",
-        ),
+        (*MINE, "select 1 from app.projects where project_id = %(guess)s for update skip locked"),
         "victim_project",
         NOBODY,
     ),

@@ -59,11 +59,6 @@ ATTEMPTS = [
         answers=[],
     ),
     attempt(
-        "pg_stats_ext shows nothing",
-        "select count(*) from pg_catalog.pg_stats_ext",
-        answers=[(0,)],
-    ),
-    attempt(
         "large objects' contents are not shown",
         "table pg_catalog.pg_largeobject",
         refused="42501",

@@ -19,7 +19,10 @@ from (
             'SA200', 'a session is of a user'
         ),
         (
-            $$ insert into auth.credentials (digest, user_id) values ($1, tests.user_id('owner')) $$,
+            $$
+            insert into auth.credentials (digest, user_id)
+            values ($1, tests.user_id('owner'))
+            $$,
             '23514 credentials_session_or_api_key', 'a session expires'
         ),
         (
@@ -139,7 +142,8 @@ from (
         (
             $$ insert into app.projects (organisation_id, project_id, name)
             values (tests.organisation('Globex'), tests.project('Apollo'), 'x') $$,
-            'SA200', 'an id that is taken in one organisation is free in another, so that nobody learns of it'
+            'SA200',
+            'an id that is taken in one organisation is free in another: nobody learns of it'
         ),
         (
             $$ insert into app.projects (organisation_id, name)

@@ -281,6 +281,33 @@ $$;
 comment on function tests.answer(text, bytea, uuid) is
     'The SQLSTATE, and the constraint if one is named, of a call with $1 a credential and $2 an organisation; SA200 if it succeeds. The call is undone.';
 
+create function tests.grants(p_relation regclass)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+    select g.grantee || ': ' || g.privilege || coalesce(' of ' || g.columns, '')
+    from (
+        select x.grantee::regrole::text, x.privilege_type, null
+        from pg_class as c
+        cross join lateral aclexplode(c.relacl) as x
+        where c.oid = p_relation and x.grantee <> c.relowner
+        union all
+        select
+            x.grantee::regrole::text, x.privilege_type,
+            string_agg(a.attname, ', ' order by a.attnum)
+        from pg_class as c
+        join pg_attribute as a on a.attrelid = c.oid
+        cross join lateral aclexplode(a.attacl) as x
+        where c.oid = p_relation and x.grantee <> c.relowner
+        group by x.grantee, x.privilege_type
+    ) as g (grantee, privilege, columns)
+    order by 1;
+$$;
+comment on function tests.grants(regclass) is
+    'Who but the owner has which privilege on a table or a view, or on which columns of it.';
+
 create view tests.product_schemas as
 select n.oid, n.nspname
 from pg_catalog.pg_namespace as n

@@ -1,5 +1,17 @@
 begin;
-select plan(98);
+select plan(99);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('auth.credentials') $$,
+    array[
+        'saas_gate: DELETE',
+        'saas_gate: INSERT of digest, user_id, organisation_id, api_key_id, expires_at',
+        'saas_gate: SELECT',
+        'saas_gate: UPDATE of expires_at'
+    ],
+    'auth.credentials is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -10,7 +22,9 @@ values
     (sha256('member/expired'), tests.user_id('member'), now() - interval '1 second'),
     (sha256('viewer/expired'), tests.user_id('viewer'), now() - interval '1 second');
 insert into auth.credentials (digest, organisation_id, api_key_id, expires_at)
-values (sha256('key/expired'), tests.organisation(), tests.user_id('key'), now() - interval '1 second');
+values (
+    sha256('key/expired'), tests.organisation(), tests.user_id('key'), now() - interval '1 second'
+);
 insert into app.api_keys (organisation_id, api_key_id, name, prefix, created_by_user_id)
 values (tests.organisation(), tests.user_id('key'), 'key', 'saas_00000000', tests.user_id('owner'));
 

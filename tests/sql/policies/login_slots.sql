@@ -1,5 +1,16 @@
 begin;
-select plan(82);
+select plan(83);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('auth.login_slots') $$,
+    array[
+        'saas_gate: INSERT of email_digest, slot',
+        'saas_gate: SELECT',
+        'saas_gate: UPDATE of failed_at'
+    ],
+    'auth.login_slots is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -53,7 +64,10 @@ select lives_ok(
     'update auth.login_slots set failed_at = now()', 'the gate counts a failure'
 );
 select throws_ok(
-    $$ insert into auth.login_slots (email_digest, slot, failed_at) values (sha256('a'), 3, default) $$,
+    $$
+    insert into auth.login_slots (email_digest, slot, failed_at)
+    values (sha256('a'), 3, default)
+    $$,
     '42501', 'permission denied for table login_slots',
     'the gate may not set failed_at of a new login slot'
 );

@@ -1,5 +1,19 @@
 begin;
-select plan(111);
+select plan(113);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('app.memberships') $$,
+    array[
+        'saas_api: INSERT of organisation_id, user_id, role',
+        'saas_api: SELECT',
+        'saas_api: UPDATE of role',
+        'saas_gate: DELETE',
+        'saas_gate: INSERT of organisation_id, user_id, role',
+        'saas_gate: SELECT'
+    ],
+    'app.memberships is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -25,7 +39,8 @@ select throws_ok(
     insert into app.memberships (organisation_id, user_id, role)
     values (tests.organisation('Globex'), tests.user_id('stranger', 'Acme'), 'member')
     $$,
-    '42501', 'new row violates row-level security policy "tenant_isolation" for table "memberships"',
+    '42501',
+    'new row violates row-level security policy "tenant_isolation" for table "memberships"',
     'an owner may not add a member to another organisation'
 );
 select results_eq(
@@ -89,7 +104,8 @@ select throws_ok(
     insert into app.memberships (organisation_id, user_id, role)
     values (tests.organisation('Globex'), tests.user_id('stranger', 'Acme'), 'member')
     $$,
-    '42501', 'new row violates row-level security policy "tenant_isolation" for table "memberships"',
+    '42501',
+    'new row violates row-level security policy "tenant_isolation" for table "memberships"',
     'an admin may not add a member to another organisation'
 );
 select results_eq(
@@ -290,7 +306,8 @@ select throws_ok(
 select tests.as('owner');
 select throws_ok(
     format(
-        'insert into app.memberships (organisation_id, user_id, role, %I) values (%L, %L, %L, default)',
+        'insert into app.memberships (organisation_id, user_id, role, %I) '
+        'values (%L, %L, %L, default)',
         c.name, tests.organisation(), tests.user_id('admin', 'Globex'), 'viewer'
     ),
     '42501', 'permission denied for table memberships',
@@ -332,7 +349,8 @@ select throws_ok(
     insert into app.memberships (organisation_id, user_id, role)
     values (tests.organisation('Acme'), tests.user_id('stranger', 'Globex'), 'owner')
     $$,
-    '42501', 'new row violates row-level security policy "tenant_isolation" for table "memberships"',
+    '42501',
+    'new row violates row-level security policy "tenant_isolation" for table "memberships"',
     'the gate makes a stranger no owner of an organisation not entered'
 );
 select tests.as('owner');
@@ -355,7 +373,8 @@ select throws_ok(
 );
 select throws_ok(
     format(
-        'insert into app.memberships (organisation_id, user_id, role, %I) values (%L, %L, %L, default)',
+        'insert into app.memberships (organisation_id, user_id, role, %I) '
+        'values (%L, %L, %L, default)',
         c.name, tests.organisation(), tests.user_id('owner'), 'owner'
     ),
     '42501', 'permission denied for table memberships',
@@ -405,7 +424,9 @@ select results_eq(
     )
     select user_id from gone order by user_id
     $$,
-    $$ values (tests.user_id('stranger', 'Globex')), (tests.user_id('member', 'Globex')) order by 1 $$,
+    $$
+    values (tests.user_id('stranger', 'Globex')), (tests.user_id('member', 'Globex')) order by 1
+    $$,
     'the gate removes those who are no owners for an admin'
 );
 select tests.as('owner');
@@ -449,6 +470,12 @@ values
     (tests.organisation(), tests.user_id('member'), 'member'),
     (tests.organisation(), tests.user_id('admin'), 'admin');
 alter policy read_admin on app.memberships using (true);
+select tests.as('viewer');
+select is_empty(
+    $$ update app.memberships set role = 'viewer' returning role $$,
+    'a viewer may not change a role, were every row there to be read'
+);
+select tests.as_superuser();
 alter policy update_admin on app.memberships using (true);
 alter policy update_owner on app.memberships using (true);
 select tests.as('viewer');
@@ -482,7 +509,8 @@ select throws_ok(
     update app.memberships set organisation_id = tests.organisation('Globex')
     where user_id = tests.user_id('viewer')
     $$,
-    '42501', 'new row violates row-level security policy "tenant_isolation" for table "memberships"',
+    '42501',
+    'new row violates row-level security policy "tenant_isolation" for table "memberships"',
     'a viewer does not move to another organisation, were a careless policy added'
 );
 

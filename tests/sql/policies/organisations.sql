@@ -1,5 +1,18 @@
 begin;
-select plan(86);
+select plan(87);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('app.organisations') $$,
+    array[
+        'saas_api: SELECT',
+        'saas_api: UPDATE of name',
+        'saas_gate: INSERT of organisation_id, name',
+        'saas_gate: SELECT',
+        'saas_gate: UPDATE of name'
+    ],
+    'app.organisations is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -11,7 +24,8 @@ select results_eq(
     'an owner reads the organisation and no other'
 );
 select results_eq(
-    $$ update app.organisations set name = 'Acme of the owner' returning name $$, array['Acme of the owner'],
+    $$ update app.organisations set name = 'Acme of the owner' returning name $$,
+    array['Acme of the owner'],
     'an owner renames the organisation and no other'
 );
 select is_empty(
@@ -22,7 +36,10 @@ select is_empty(
     'an owner may not rename another organisation'
 );
 select throws_ok(
-    $$ insert into app.organisations (organisation_id, name) values (tests.organisation('New'), 'x') $$,
+    $$
+    insert into app.organisations (organisation_id, name)
+    values (tests.organisation('New'), 'x')
+    $$,
     '42501', 'permission denied for table organisations',
     'an owner may not found an organisation past the gate'
 );
@@ -35,7 +52,8 @@ select results_eq(
     'an admin reads the organisation and no other'
 );
 select results_eq(
-    $$ update app.organisations set name = 'Acme of the admin' returning name $$, array['Acme of the admin'],
+    $$ update app.organisations set name = 'Acme of the admin' returning name $$,
+    array['Acme of the admin'],
     'an admin renames the organisation and no other'
 );
 select is_empty(
@@ -46,7 +64,10 @@ select is_empty(
     'an admin may not rename another organisation'
 );
 select throws_ok(
-    $$ insert into app.organisations (organisation_id, name) values (tests.organisation('New'), 'x') $$,
+    $$
+    insert into app.organisations (organisation_id, name)
+    values (tests.organisation('New'), 'x')
+    $$,
     '42501', 'permission denied for table organisations',
     'an admin may not found an organisation past the gate'
 );
@@ -67,7 +88,10 @@ select is_empty(
     'a member may not lock the row of the organisation'
 );
 select throws_ok(
-    $$ insert into app.organisations (organisation_id, name) values (tests.organisation('New'), 'x') $$,
+    $$
+    insert into app.organisations (organisation_id, name)
+    values (tests.organisation('New'), 'x')
+    $$,
     '42501', 'permission denied for table organisations',
     'a member may not found an organisation past the gate'
 );
@@ -88,7 +112,10 @@ select is_empty(
     'a viewer may not lock the row of the organisation'
 );
 select throws_ok(
-    $$ insert into app.organisations (organisation_id, name) values (tests.organisation('New'), 'x') $$,
+    $$
+    insert into app.organisations (organisation_id, name)
+    values (tests.organisation('New'), 'x')
+    $$,
     '42501', 'permission denied for table organisations',
     'a viewer may not found an organisation past the gate'
 );
@@ -106,7 +133,10 @@ select is_empty(
     'an API key may not lock the row of the organisation'
 );
 select throws_ok(
-    $$ insert into app.organisations (organisation_id, name) values (tests.organisation('New'), 'x') $$,
+    $$
+    insert into app.organisations (organisation_id, name)
+    values (tests.organisation('New'), 'x')
+    $$,
     '42501', 'permission denied for table organisations',
     'an API key may not found an organisation past the gate'
 );
@@ -124,7 +154,10 @@ select is_empty(
     'a stranger may not lock the row of the organisation'
 );
 select throws_ok(
-    $$ insert into app.organisations (organisation_id, name) values (tests.organisation('New'), 'x') $$,
+    $$
+    insert into app.organisations (organisation_id, name)
+    values (tests.organisation('New'), 'x')
+    $$,
     '42501', 'permission denied for table organisations',
     'a stranger may not found an organisation past the gate'
 );
@@ -192,7 +225,10 @@ select results_eq(
     'the gate writes to the organisation entered and no other'
 );
 select throws_ok(
-    $$ insert into app.organisations (organisation_id, name) values (tests.organisation('New'), 'x') $$,
+    $$
+    insert into app.organisations (organisation_id, name)
+    values (tests.organisation('New'), 'x')
+    $$,
     '42501',
     'new row violates row-level security policy "tenant_isolation" for table "organisations"',
     'the gate founds no organisation but the one entered'
@@ -236,7 +272,10 @@ select results_eq(
     'a viewer reads no other organisation, were a careless policy added'
 );
 select throws_ok(
-    $$ insert into app.organisations (organisation_id, name) values (tests.organisation('New'), 'x') $$,
+    $$
+    insert into app.organisations (organisation_id, name)
+    values (tests.organisation('New'), 'x')
+    $$,
     '42501',
     'new row violates row-level security policy "tenant_isolation" for table "organisations"',
     'a viewer founds no organisation, were a careless policy added'

@@ -1,5 +1,15 @@
 begin;
-select plan(86);
+select plan(87);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('auth.passwords') $$,
+    array[
+        'saas_gate: INSERT of user_id, salt, parameters, digest',
+        'saas_gate: SELECT'
+    ],
+    'auth.passwords is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -72,7 +82,10 @@ select lives_ok(
     'the gate sets the password of a user who has none'
 );
 select throws_ok(
-    $$ insert into auth.passwords (user_id, changed_at) values (tests.user_id('member'), default) $$,
+    $$
+    insert into auth.passwords (user_id, changed_at)
+    values (tests.user_id('member'), default)
+    $$,
     '42501', 'permission denied for table passwords',
     'the gate may not set changed_at of a password'
 );

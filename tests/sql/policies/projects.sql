@@ -1,5 +1,16 @@
 begin;
-select plan(106);
+select plan(108);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('app.projects') $$,
+    array[
+        'saas_api: INSERT of organisation_id, name, description, status',
+        'saas_api: SELECT',
+        'saas_api: UPDATE of name, description, status, deleted_at'
+    ],
+    'app.projects is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -21,7 +32,10 @@ select lives_ok(
     'an owner creates a project'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'an owner may not create a project in another organisation'
 );
@@ -66,7 +80,10 @@ select lives_ok(
     'an admin creates a project'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'an admin may not create a project in another organisation'
 );
@@ -111,7 +128,10 @@ select lives_ok(
     'a member creates a project'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'a member may not create a project in another organisation'
 );
@@ -156,7 +176,10 @@ select lives_ok(
     'an API key creates a project'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'an API key may not create a project in another organisation'
 );
@@ -199,7 +222,10 @@ select throws_ok(
     'a viewer may not create a project'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', null,
     'a viewer may not create a project in another organisation'
 );
@@ -224,7 +250,10 @@ select results_eq(
     'an owner of another organisation reads its projects and no other'
 );
 select is_empty(
-    $$ update app.projects set name = 'x' where organisation_id = tests.organisation('Acme') returning name $$,
+    $$
+    update app.projects set name = 'x'
+    where organisation_id = tests.organisation('Acme') returning name
+    $$,
     'an owner of another organisation may not rename a project'
 );
 
@@ -291,7 +320,8 @@ select throws_ok(
 select tests.as('owner');
 select throws_ok(
     format(
-        'insert into app.projects (organisation_id, name, %I) values (tests.organisation(), %L, default)',
+        'insert into app.projects (organisation_id, name, %I) '
+        'values (tests.organisation(), %L, default)',
         c.name, 'x'
     ),
     '42501', 'permission denied for table projects',
@@ -343,6 +373,19 @@ select results_eq(
 );
 
 -- Each half of a policy holds alone.
+create or replace view ctx.permission with (security_invoker = true) as
+select 'viewer' as role, 'organisation.read' as permission;
+select tests.as_nobody();
+select gate.enter(tests.credential('viewer'), 'r', tests.organisation(), 'organisation.read');
+select is_empty(
+    'select name from app.projects', 'a viewer reads no project, were the right taken away'
+);
+select tests.as_superuser();
+create or replace view ctx.permission with (security_invoker = true) as
+select 'viewer' as role, 'projects.read' as permission
+union all
+select 'owner', p.permission
+from unnest(array['projects.read', 'projects.write']) as p (permission);
 alter policy update_member on app.projects using (true);
 select tests.as('viewer');
 select throws_ok(
@@ -373,7 +416,10 @@ select is_empty(
     'a viewer renames no project of another organisation, were a careless policy added'
 );
 select throws_ok(
-    $$ insert into app.projects (organisation_id, name) values (tests.organisation('Globex'), 'x') $$,
+    $$
+    insert into app.projects (organisation_id, name)
+    values (tests.organisation('Globex'), 'x')
+    $$,
     '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'a viewer creates no project in another organisation, were a careless policy added'
 );

@@ -1,5 +1,14 @@
 begin;
-select plan(84);
+select plan(85);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('auth.seal_key') $$,
+    array[
+        'saas_gate: SELECT'
+    ],
+    'auth.seal_key is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');

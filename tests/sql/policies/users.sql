@@ -1,5 +1,16 @@
 begin;
-select plan(89);
+select plan(91);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('app.users') $$,
+    array[
+        'saas_api: SELECT',
+        'saas_gate: INSERT of user_id, email, display_name',
+        'saas_gate: SELECT'
+    ],
+    'app.users is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -189,6 +200,15 @@ select throws_ok(
 )
 from unnest(array['user_id', 'email', 'display_name', 'created_at']) as c (name);
 select tests.may_not_delete_or_stop('the gate', 'app.users');
+
+-- Each part of a policy holds alone.
+select tests.as_superuser();
+drop policy tenant_isolation on app.memberships;
+select tests.as('admin');
+select is(
+    (select count(*) from app.users), 4::bigint,
+    'an admin reads no user of another organisation, were the wall of memberships gone'
+);
 
 select * from finish();
 rollback;

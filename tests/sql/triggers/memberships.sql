@@ -66,7 +66,10 @@ select throws_ok(
 );
 set local role saas_gate;
 select throws_ok(
-    $$ delete from app.memberships where role = 'owner' and organisation_id = tests.organisation() $$,
+    $$
+    delete
+    from app.memberships where role = 'owner' and organisation_id = tests.organisation()
+    $$,
     'SA409', null,
     'two owners may not be removed at once'
 );
@@ -86,7 +89,10 @@ select throws_ok(
 -- The rule waits on the organisation's row, and leaves no trace there.
 select tests.as_superuser();
 select results_eq(
-    $$ select name, updated_at from app.organisations where organisation_id = tests.organisation() $$,
+    $$
+    select name, updated_at
+    from app.organisations where organisation_id = tests.organisation()
+    $$,
     $$ values ('Acme', '2026-01-01 00:00Z'::timestamptz) $$,
     'to change owners is not to change the organisation'
 );

@@ -7,7 +7,8 @@ select tests.new_tenant('Globex');
 select tests.as_nobody();
 select is(
     api.add_member(
-        tests.credential('admin'), 'r', tests.organisation(), 'StrangeR@ACME.example', null, 'member'
+        tests.credential('admin'), 'r', tests.organisation(),
+        'StrangeR@ACME.example', null, 'member'
     )::jsonb,
     jsonb_build_object(
         'organisation_id', tests.organisation(), 'user_id', tests.user_id('stranger'),
@@ -43,11 +44,13 @@ from (
             'an admin may not add a member twice by id'
         ),
         (
-            'owner', null, tests.user_id('viewer', 'Globex'), 'emperor', '23514 memberships_role_known',
+            'owner', null, tests.user_id('viewer', 'Globex'), 'emperor',
+            '23514 memberships_role_known',
             'an owner may not make up a role'
         ),
         (
-            'owner', null, tests.user_id('viewer', 'Globex'), 'api_key', '23514 memberships_role_known',
+            'owner', null, tests.user_id('viewer', 'Globex'), 'api_key',
+            '23514 memberships_role_known',
             'an owner may not make a member of the role of an API key'
         ),
         (

@@ -7,7 +7,9 @@ values (sha256('expired'), tests.user_id('owner'), now() - interval '1 second');
 insert into auth.credentials (digest, organisation_id, api_key_id, expires_at)
 values (sha256('key/live'), tests.organisation(), tests.user_id('k1'), now() + interval '1 hour');
 insert into auth.credentials (digest, organisation_id, api_key_id, expires_at)
-values (sha256('key/expired'), tests.organisation(), tests.user_id('k2'), now() - interval '1 second');
+values (
+    sha256('key/expired'), tests.organisation(), tests.user_id('k2'), now() - interval '1 second'
+);
 insert into auth.credentials (digest, user_id, expires_at)
 values (sha256('runs out'), tests.user_id('owner'), clock_timestamp() + interval '0.3 seconds');
 

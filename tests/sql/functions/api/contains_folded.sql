@@ -2,7 +2,16 @@ begin;
 select plan(12);
 
 select tests.as_nobody();
-select is(api.contains_folded(t.text, t.part), t.answer, format('%s %s %s', t.text, case when t.answer then 'contains' else 'does not contain' end, t.part))
+select is(
+    api.contains_folded(t.text, t.part),
+    t.answer,
+    format(
+        '%s %s %s',
+        t.text,
+        case when t.answer then 'contains' else 'does not contain' end,
+        t.part
+    )
+)
 from (
     values
         ('Une école', 'ÉCO', true),

@@ -20,20 +20,28 @@ select is(
     'a founder goes on as the owner'
 );
 select results_eq(
-    'select name from app.organisations', array['Hooli'], 'a founder has entered the new organisation'
+    'select name from app.organisations', array['Hooli'],
+    'a founder has entered the new organisation'
 );
 select is(
     tests.answer(
-        format('select api.create_organisation($1, %L, %L, null, null)', 'r', n.name), tests.credential('stranger')
+        format('select api.create_organisation($1, %L, %L, null, null)', 'r', n.name),
+        tests.credential('stranger')
     ),
     n.answer,
     format('a stranger %s', n.what)
 )
 from (
     values
-        (E'\t', '23514 organisations_name_not_blank', 'may not found an organisation with a blank name'),
+        (
+            E'\t', '23514 organisations_name_not_blank',
+            'may not found an organisation with a blank name'
+        ),
         (repeat('é', 200), 'SA200', 'may use 200 characters for a name'),
-        (repeat('é', 201), '23514 organisations_name_not_blank', 'may not use 201 characters for a name'),
+        (
+            repeat('é', 201), '23514 organisations_name_not_blank',
+            'may not use 201 characters for a name'
+        ),
         ('Acme', 'SA200', 'may found an organisation of the same name')
 ) as n (name, answer, what);
 

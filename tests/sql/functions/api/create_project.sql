@@ -48,12 +48,27 @@ select is(
 )
 from (
     values
-        ('', null, 'active', '23514 projects_name_not_blank', 'may not create a project without a name'),
-        (E' \t\n', null, 'active', '23514 projects_name_not_blank', 'may not create a project with a blank name'),
+        (
+            '', null, 'active', '23514 projects_name_not_blank',
+            'may not create a project without a name'
+        ),
+        (
+            E' \t\n', null, 'active', '23514 projects_name_not_blank',
+            'may not create a project with a blank name'
+        ),
         (null, null, 'active', '23502', 'may not create a project with a null name'),
-        (repeat('é', 200), repeat('é', 2000), 'active', 'SA200', 'may use 200 and 2,000 characters'),
-        (repeat('é', 201), null, 'active', '23514 projects_name_not_blank', 'may not use 201 characters for a name'),
-        ('x', repeat('é', 2001), 'active', '23514 projects_description_length', 'may not use 2,001 characters for a description'),
+        (
+            repeat('é', 200), repeat('é', 2000), 'active', 'SA200',
+            'may use 200 and 2,000 characters'
+        ),
+        (
+            repeat('é', 201), null, 'active', '23514 projects_name_not_blank',
+            'may not use 201 characters for a name'
+        ),
+        (
+            'x', repeat('é', 2001), 'active', '23514 projects_description_length',
+            'may not use 2,001 characters for a description'
+        ),
         ('x', null, 'deleted', '23514 projects_status_known', 'may not make up a status')
 ) as v (name, description, status, answer, what);
 

@@ -3,7 +3,8 @@ select plan(4);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
-delete from app.memberships as m where m.organisation_id = tests.organisation() and m.role <> 'owner';
+delete from app.memberships as m
+where m.organisation_id = tests.organisation() and m.role <> 'owner';
 insert into app.users (user_id, email)
 select
     format('00000000-0000-7000-8000-00000000000%s', u.number)::uuid, u.number || '@acme.example'
@@ -30,7 +31,11 @@ as $$
 $$;
 
 select tests.as_nobody();
-select is(pg_temp.list(50, 0), 'o132 of 4', 'an owner lists the members, newest first, and no others');
+select is(
+    pg_temp.list(50, 0),
+    'o132 of 4',
+    'an owner lists the members, newest first, and no others'
+);
 select is(
     pg_temp.list(1, 0) || ', ' || pg_temp.list(2, 1) || ', ' || pg_temp.list(2, 3),
     'o of 4, 13 of 4, 2 of 4',
@@ -49,7 +54,9 @@ select is(
     'an owner is told all of each member and no more'
 );
 select is(
-    api.list_members(tests.credential('admin', 'Globex'), 'r', tests.organisation('Globex'), 5, 9)::jsonb,
+    api.list_members(
+        tests.credential('admin', 'Globex'), 'r', tests.organisation('Globex'), 5, 9
+    )::jsonb,
     '{"items": [], "total": 4, "limit": 5, "offset": 9}',
     'an admin who pages beyond the end is told so'
 );

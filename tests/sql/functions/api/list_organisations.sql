@@ -24,7 +24,11 @@ as $$
 $$;
 
 select tests.as_nobody();
-select is(pg_temp.list(50, 0), '321 of 3', 'a user lists the organisations they belong to, newest first');
+select is(
+    pg_temp.list(50, 0),
+    '321 of 3',
+    'a user lists the organisations they belong to, newest first'
+);
 select is(
     pg_temp.list(1, 0) || ', ' || pg_temp.list(1, 1) || ', ' || pg_temp.list(1, 2),
     '3 of 3, 2 of 3, 1 of 3',

@@ -46,7 +46,11 @@ as $$
 $$;
 
 select tests.as_nobody();
-select is(pg_temp.list(o.by, o.direction), o.answer || ' of 5', format('a viewer lists by %s, %s', o.by, o.direction))
+select is(
+    pg_temp.list(o.by, o.direction),
+    o.answer || ' of 5',
+    format('a viewer lists by %s, %s', o.by, o.direction)
+)
 from (
     values
         ('created_at', 'desc', '54321'),
@@ -63,7 +67,11 @@ select is(
     || pg_temp.list(o.by, o.direction, null, null, 2, 4) || ', '
     || pg_temp.list(o.by, o.direction, null, null, 2, 6),
     regexp_replace(o.answer, '(..)(..)(.)', '\1 of 5, \2 of 5, \3 of 5,  of 5'),
-    format('a viewer pages through them by %s, %s, and none is repeated or skipped', o.by, o.direction)
+    format(
+        'a viewer pages through them by %s, %s, and none is repeated or skipped',
+        o.by,
+        o.direction
+    )
 )
 from (
     values
@@ -75,8 +83,16 @@ from (
         ('name', 'desc', '15243')
 ) as o (by, direction, answer);
 
-select is(pg_temp.list('created_at', 'asc', 'archived'), '2 of 1', 'a viewer lists the archived projects');
-select is(pg_temp.list('created_at', 'asc', 'active'), '1345 of 4', 'a viewer lists the active projects');
+select is(
+    pg_temp.list('created_at', 'asc', 'archived'),
+    '2 of 1',
+    'a viewer lists the archived projects'
+);
+select is(
+    pg_temp.list('created_at', 'asc', 'active'),
+    '1345 of 4',
+    'a viewer lists the active projects'
+);
 select is(
     pg_temp.list('created_at', 'asc', null, n.part), n.answer,
     format('a viewer who looks for %s finds %s', n.part, n.answer)

@@ -7,7 +7,8 @@ returns text
 language sql
 as $$
     select case
-        when l.retry_after is not null then 'wait ' || l.retry_after || coalesce(l.user_id::text, '')
+        when l.retry_after is not null
+            then 'wait ' || l.retry_after || coalesce(l.user_id::text, '')
         when l.user_id is not null then 'in'
         else 'refused'
     end
@@ -20,7 +21,11 @@ select api.register('bob@acme.example', null, sha256('salt'), 'm=8,t=1,p=1', 'ri
 select tests.as_nobody();
 
 -- A login.
-select is(pg_temp.attempt('ADA@acme.example', 'right', 'a1'), 'in', 'Ada logs in, whatever the case');
+select is(
+    pg_temp.attempt('ADA@acme.example', 'right', 'a1'),
+    'in',
+    'Ada logs in, whatever the case'
+);
 select is(ctx.request_id(), 'login', 'Ada goes on as Ada');
 select tests.as_nobody();
 select is(
@@ -29,14 +34,26 @@ select is(
 select is(pg_temp.attempt('ada@acme.example', 'right', 'a2'), 'in', 'Ada logs in a second time');
 select tests.as_nobody();
 select lives_ok($$ select api.authenticate(sha256('a1')) $$, 'and the first session is still live');
-select is(pg_temp.attempt('ada@acme.example', 'wrong', 'x'), 'refused', 'Ada is refused with a wrong password');
+select is(
+    pg_temp.attempt('ada@acme.example', 'wrong', 'x'),
+    'refused',
+    'Ada is refused with a wrong password'
+);
 select throws_ok('select ctx.user_id()', 'SA401', null, 'who is refused is nobody');
 select throws_ok(
     $$ select api.authenticate(sha256('x')) $$, 'SA401', null, 'who is refused has no session'
 );
-select is(pg_temp.attempt('ada@acme.example', sha256('right'), 'x'), 'refused', 'the digest of a password opens nothing');
+select is(
+    pg_temp.attempt('ada@acme.example', sha256('right'), 'x'),
+    'refused',
+    'the digest of a password opens nothing'
+);
 select is(pg_temp.attempt('ada@acme.example', null, 'x'), 'refused', 'no password opens nothing');
-select is(pg_temp.attempt('nobody@acme.example', 'right', 'x'), 'refused', 'an unknown email is refused');
+select is(
+    pg_temp.attempt('nobody@acme.example', 'right', 'x'),
+    'refused',
+    'an unknown email is refused'
+);
 select throws_ok(
     $$ select api.login('bob@acme.example', 'right', sha256('a1'), 900, 'r') $$, '23505', null,
     'Bob may not take over the session of Ada'
@@ -49,7 +66,8 @@ select throws_ok(
 select tests.as_superuser();
 select results_eq(
     $$
-    select u.email, c.expires_at - now() from auth.credentials as c join app.users as u using (user_id)
+    select u.email, c.expires_at - now()
+    from auth.credentials as c join app.users as u using (user_id)
     where c.digest = sha256('a2')
     $$,
     $$ values ('ada@acme.example', interval '900 seconds') $$,
@@ -67,7 +85,9 @@ select pg_temp.attempt('ada@acme.example', 'right', 'a3');
 select tests.as_superuser();
 select results_eq(
     $$
-    select u.email, count(*) filter (where c.expires_at < now()), count(*) filter (where c.expires_at > now())
+    select
+        u.email, count(*) filter (where c.expires_at < now()),
+        count(*) filter (where c.expires_at > now())
     from auth.credentials as c join app.users as u using (user_id) group by u.email order by u.email
     $$,
     $$ values ('ada@acme.example', 2::bigint, 3::bigint), ('bob@acme.example', 12, 0) $$,
@@ -75,10 +95,11 @@ select results_eq(
 );
 
 -- The throttle: ten failures for one email, known or not.
-delete from auth.login_slots;
+update auth.login_slots set failed_at = '-infinity';
 select tests.as_nobody();
 select is(
-    pg_temp.attempt('ada@acme.example', 'wrong'), 'refused', format('failure %s of Ada is counted', n)
+    pg_temp.attempt('ada@acme.example', 'wrong'), 'refused',
+    format('failure %s of Ada is counted', n)
 )
 from generate_series(1, 5) as n;
 select is(
@@ -90,12 +111,32 @@ select is(
     (select retry_after from api.login_challenge('ada@acme.example', 'x')), null,
     'Ada may try after nine failures'
 );
-select is(pg_temp.attempt('ada@acme.example', 'right', 'a4'), 'in', 'Ada logs in after nine failures');
+select is(
+    pg_temp.attempt('ada@acme.example', 'right', 'a4'),
+    'in',
+    'Ada logs in after nine failures'
+);
 select tests.as_nobody();
-select is(pg_temp.attempt('ada@acme.example', 'wrong'), 'refused', 'the tenth failure of Ada is counted, a login in between or not');
-select is(pg_temp.attempt('ada@acme.example', 'wrong'), 'wait 900', 'Ada waits 15 minutes after ten failures');
-select is(pg_temp.attempt('ada@acme.example', 'right', 'x'), 'wait 900', 'the right password waits as well');
-select is(pg_temp.attempt('aDa@acme.example', 'right', 'x'), 'wait 900', 'and so it does in another case');
+select is(
+    pg_temp.attempt('ada@acme.example', 'wrong'),
+    'refused',
+    'the tenth failure of Ada is counted, a login in between or not'
+);
+select is(
+    pg_temp.attempt('ada@acme.example', 'wrong'),
+    'wait 900',
+    'Ada waits 15 minutes after ten failures'
+);
+select is(
+    pg_temp.attempt('ada@acme.example', 'right', 'x'),
+    'wait 900',
+    'the right password waits as well'
+);
+select is(
+    pg_temp.attempt('aDa@acme.example', 'right', 'x'),
+    'wait 900',
+    'and so it does in another case'
+);
 select throws_ok(
     $$ select api.authenticate(sha256('x')) $$, 'SA401', null, 'who has to wait has no session'
 );

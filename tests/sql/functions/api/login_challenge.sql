@@ -1,5 +1,5 @@
 begin;
-select plan(8);
+select plan(9);
 
 select tests.new_tenant('Acme');
 insert into auth.passwords (user_id, salt, parameters, digest)
@@ -39,6 +39,17 @@ select is(
     'an unknown email may try'
 );
 select tests.as_superuser();
+select is(
+    (select c.salt from api.login_challenge('Nobody@acme.example', 'x') as c),
+    (
+        select substr(
+            sha256(k.outer_key || sha256(k.inner_key || 'salt|' || sha256('nobody@acme.example'))),
+            1, 16
+        )
+        from auth.seal_key as k
+    ),
+    'a made-up salt is an HMAC of the email'
+);
 create temporary table salt_before as
 select c.salt from api.login_challenge('nobody@acme.example', 'x') as c;
 update auth.seal_key set inner_key = outer_key, outer_key = inner_key;

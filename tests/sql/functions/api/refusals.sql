@@ -12,109 +12,137 @@ values (tests.organisation(), tests.user_id('second_owner'), 'owner');
 insert into auth.credentials (digest, user_id, expires_at)
 values (sha256('expired session'), tests.user_id('owner'), now() - interval '1 second');
 insert into auth.credentials (digest, organisation_id, api_key_id, expires_at)
-values (sha256('expired key'), tests.organisation(), tests.user_id('old key'), now() - interval '1 second');
+values (
+    sha256('expired key'), tests.organisation(), tests.user_id('api_key'),
+    now() - interval '1 second'
+);
 
-create temporary table scene (what text, who text[], call text);
-insert into scene (what, who, call)
+create temporary table scene (what text, who text[], permission text, call text);
+insert into scene (what, who, permission, call)
 values
     (
         'see who they are', '{owner, admin, member, viewer, stranger}',
+        null,
         $$ select api.get_me($1, 'r') $$
     ),
     (
         'list their organisations', '{owner, admin, member, viewer, stranger}',
+        null,
         $$ select api.list_organisations($1, 'r', 50, 0) $$
     ),
     (
         'found an organisation', '{owner, admin, member, viewer, stranger}',
+        null,
         $$ select api.create_organisation($1, 'r', 'New', null, null) $$
     ),
     (
         'read the organisation', '{owner, admin, member, viewer}',
+        'organisation.read',
         $$ select api.get_organisation($1, 'r', $2) $$
     ),
     (
         'rename the organisation', '{owner, admin}',
+        'organisation.update',
         $$ select api.update_organisation($1, 'r', $2, '{"name": "x"}') $$
     ),
     (
         'list the members', '{owner, admin}',
+        'members.read',
         $$ select api.list_members($1, 'r', $2, 50, 0) $$
     ),
     (
         'add a member by email', '{owner, admin}',
+        'members.write',
         $$ select api.add_member($1, 'r', $2, tests.email('stranger'), null, 'admin') $$
     ),
     (
         'add a member by id', '{owner, admin}',
+        'members.write',
         $$ select api.add_member($1, 'r', $2, null, tests.user_id('stranger'), 'viewer') $$
     ),
     (
         'add an owner', '{owner}',
+        'members.write',
         $$ select api.add_member($1, 'r', $2, tests.email('stranger'), null, 'owner') $$
     ),
     (
         'change a role', '{owner, admin}',
+        'members.write',
         $$ select api.update_member($1, 'r', $2, tests.user_id('viewer'), 'admin') $$
     ),
     (
         'make an owner', '{owner}',
+        'members.write',
         $$ select api.update_member($1, 'r', $2, tests.user_id('viewer'), 'owner') $$
     ),
     (
         'downgrade an owner', '{owner}',
+        'members.write',
         $$ select api.update_member($1, 'r', $2, tests.user_id('second_owner'), 'admin') $$
     ),
     (
         'remove a viewer', '{owner, admin, viewer}',
+        'organisation.read',
         $$ select api.remove_member($1, 'r', $2, tests.user_id('viewer')) $$
     ),
     (
         'remove a member', '{owner, admin, member}',
+        'organisation.read',
         $$ select api.remove_member($1, 'r', $2, tests.user_id('member')) $$
     ),
     (
         'remove an admin', '{owner, admin}',
+        'organisation.read',
         $$ select api.remove_member($1, 'r', $2, tests.user_id('admin')) $$
     ),
     (
         'remove an owner', '{owner}',
+        'organisation.read',
         $$ select api.remove_member($1, 'r', $2, tests.user_id('second_owner')) $$
     ),
     (
         'create a project', '{owner, admin, member, api_key}',
+        'projects.write',
         $$ select api.create_project($1, 'r', $2, 'x', null, 'active', null, null) $$
     ),
     (
         'list the projects', '{owner, admin, member, viewer, api_key}',
+        'projects.read',
         $$ select api.list_projects($1, 'r', $2, 50, 0, null, null, 'created_at', 'desc') $$
     ),
     (
         'read a project', '{owner, admin, member, viewer, api_key}',
+        'projects.read',
         $$ select api.get_project($1, 'r', $2, tests.project('Apollo')) $$
     ),
     (
         'change a project', '{owner, admin, member, api_key}',
+        'projects.write',
         $$ select api.update_project($1, 'r', $2, tests.project('Apollo'), '{"name": "x"}') $$
     ),
     (
         'delete a project', '{owner, admin, member, api_key}',
+        'projects.write',
         $$ select api.delete_project($1, 'r', $2, tests.project('Apollo')) $$
     ),
     (
         'create an API key', '{owner, admin}',
+        'api_keys.write',
         $$ select api.create_api_key($1, 'r', $2, 'x', 'saas_00000000', sha256('x'), null, null) $$
     ),
     (
         'list the API keys', '{owner, admin}',
+        'api_keys.read',
         $$ select api.list_api_keys($1, 'r', $2, 50, 0) $$
     ),
     (
         'revoke an API key', '{owner, admin}',
+        'api_keys.write',
         $$ select api.revoke_api_key($1, 'r', $2, tests.user_id('api_key')) $$
     ),
     (
         'list the audit events', '{owner, admin}',
+        'audit.read',
         $$ select api.list_audit_events($1, 'r', $2, 50, 0, null, null, null, null, null) $$
     );
 grant select on table scene to saas_api;
@@ -188,7 +216,12 @@ select tests.as_nobody();
 select is(
     tests.answer(s.call, tests.credential(a.actor)),
     case when a.actor = any (s.who) then 'SA200' else 'SA403' end,
-    format('%s %s %s', a.actor, case when a.actor = any (s.who) then 'may' else 'may not' end, s.what)
+    format(
+        '%s %s %s',
+        a.actor,
+        case when a.actor = any (s.who) then 'may' else 'may not' end,
+        s.what
+    )
 )
 from scene as s, unnest(array['owner', 'admin', 'member', 'viewer', 'api_key']) as a (actor);
 
@@ -246,6 +279,30 @@ from scene as s,
             (tests.organisation(), 'in Acme'),
             (tests.organisation('None'), 'where no organisation is')
     ) as o (organisation_id, name);
+
+-- The permission each call asks for is its own: without it, an owner is refused at the gate.
+select tests.as_superuser();
+do $$
+begin
+    execute format(
+        'create or replace view ctx.permission with (security_invoker = true) as '
+        'select v.role, v.permission from (%s) as v '
+        'where v.permission is distinct from current_setting(%L, true)',
+        rtrim(pg_get_viewdef('ctx.permission'), ';'), 'tests.without'
+    );
+end
+$$;
+select tests.as_nobody();
+select is(
+    (
+        select tests.answer(s.call, tests.credential('owner'))
+        from set_config('tests.without', s.permission, true)
+    ),
+    'SA403',
+    format('an owner without %s may not %s', s.permission, s.what)
+)
+from scene as s
+where s.permission is not null;
 
 select * from finish();
 rollback;

@@ -1,5 +1,5 @@
 begin;
-select plan(22);
+select plan(23);
 
 select tests.as_nobody();
 select is(
@@ -35,25 +35,71 @@ select is(
 )
 from (
     values
-        ('ada@acme.EXAMPLE', null, sha256('s'), 'm=8,t=1,p=1', 'SA409 users_email_key', 'registers an email that is taken, whatever its case'),
-        ('STRASSE@acme.example', null, sha256('s'), 'm=8,t=1,p=1', 'SA200', 'is kept from a new email'),
-        ('no at', null, sha256('s'), 'm=8,t=1,p=1', '23514 users_email_valid', 'registers what is no email'),
-        ('a@b@c', null, sha256('s'), 'm=8,t=1,p=1', '23514 users_email_valid', 'registers an email with two at signs'),
-        ('a b@c', null, sha256('s'), 'm=8,t=1,p=1', '23514 users_email_valid', 'registers an email with a space'),
-        (repeat('a', 252) || '@b', null, sha256('s'), 'm=8,t=1,p=1', 'SA200', 'is kept from 254 characters'),
-        (repeat('a', 253) || '@b', null, sha256('s'), 'm=8,t=1,p=1', '23514 users_email_valid', 'registers an email of 255 characters'),
+        (
+            'ada@acme.EXAMPLE', null, sha256('s'), 'm=8,t=1,p=1', 'SA409 users_email_key',
+            'registers an email that is taken, whatever its case'
+        ),
+        (
+            'STRASSE@acme.example', null, sha256('s'), 'm=8,t=1,p=1', 'SA200',
+            'is kept from a new email'
+        ),
+        (
+            'no at', null, sha256('s'), 'm=8,t=1,p=1', '23514 users_email_valid',
+            'registers what is no email'
+        ),
+        (
+            'a@b@c', null, sha256('s'), 'm=8,t=1,p=1', '23514 users_email_valid',
+            'registers an email with two at signs'
+        ),
+        (
+            'a b@c', null, sha256('s'), 'm=8,t=1,p=1', '23514 users_email_valid',
+            'registers an email with a space'
+        ),
+        (
+            repeat('a', 252) || '@b', null, sha256('s'), 'm=8,t=1,p=1', 'SA200',
+            'is kept from 254 characters'
+        ),
+        (
+            repeat('a', 253) || '@b', null, sha256('s'), 'm=8,t=1,p=1', '23514 users_email_valid',
+            'registers an email of 255 characters'
+        ),
         (null, null, sha256('s'), 'm=8,t=1,p=1', '23502', 'registers without an email'),
-        ('x@y', ' ', sha256('s'), 'm=8,t=1,p=1', '23514 users_display_name_not_blank', 'takes a blank name'),
-        ('x@y', repeat('é', 200), sha256('s'), 'm=8,t=1,p=1', 'SA200', 'is kept from a name of 200 characters'),
-        ('x@y', repeat('é', 201), sha256('s'), 'm=8,t=1,p=1', '23514 users_display_name_not_blank', 'takes a name of 201 characters'),
-        ('x@y', null, '\x0123'::bytea, 'm=8,t=1,p=1', '23514 passwords_salt_length', 'uses a short salt'),
+        (
+            'x@y', ' ', sha256('s'), 'm=8,t=1,p=1', '23514 users_display_name_not_blank',
+            'takes a blank name'
+        ),
+        (
+            'x@y', repeat('é', 200), sha256('s'), 'm=8,t=1,p=1', 'SA200',
+            'is kept from a name of 200 characters'
+        ),
+        (
+            'x@y', repeat('é', 201), sha256('s'), 'm=8,t=1,p=1',
+            '23514 users_display_name_not_blank',
+            'takes a name of 201 characters'
+        ),
+        (
+            'x@y', null, '\x0123'::bytea, 'm=8,t=1,p=1', '23514 passwords_salt_length',
+            'uses a short salt'
+        ),
         ('x@y', null, sha256('s'), 'cheap', '23514 passwords_parameters_valid', 'makes up the cost')
 ) as r (email, display_name, salt, parameters, answer, what);
+select is(
+    tests.answer(
+        $$
+        select api.login('new@acme.example', 'x', sha256('x'), 900, 'r');
+        select api.register('New@acme.example', null, sha256('s'), 'm=8,t=1,p=1', 'o', 'r')
+        $$,
+        null
+    ),
+    'SA200',
+    'nobody is kept from registering by a login that failed before'
+);
 -- Case folding, not lower().
 select api.register('straße@acme.example', null, sha256('salt'), 'm=8,t=1,p=1', 'output', 'r');
 select is(
     tests.answer(
-        $$ select api.register('STRASSE@acme.example', null, sha256('s'), 'm=8,t=1,p=1', 'o', 'r') $$, null
+        $$ select api.register('STRASSE@acme.example', null, sha256('s'), 'm=8,t=1,p=1', 'o', 'r') $$,
+        null
     ),
     'SA409 users_email_key',
     'nobody registers an email that is taken in another spelling of its case'

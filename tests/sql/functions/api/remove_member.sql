@@ -39,7 +39,8 @@ select lives_ok(
     'a viewer leaves'
 );
 select is(
-    tests.answer($$ select api.get_organisation($1, 'r', $2) $$, tests.credential('viewer')), 'SA404',
+    tests.answer($$ select api.get_organisation($1, 'r', $2) $$, tests.credential('viewer')),
+    'SA404',
     'who has left is a stranger from then on, with the same credential'
 );
 select is(pg_temp.answer('owner', 'viewer'), 'SA404', 'an owner may not remove a member twice');

@@ -36,7 +36,12 @@ select is(
 );
 select is(
     tests.answer(
-        format('select api.update_member($1, %L, $2, %L, %L)', 'r', tests.user_id(m.target), m.role),
+        format(
+            'select api.update_member($1, %L, $2, %L, %L)',
+            'r',
+            tests.user_id(m.target),
+            m.role
+        ),
         tests.credential(m.actor)
     ),
     m.answer,
@@ -52,7 +57,10 @@ from (
         ('admin', 'admin', 'viewer', 'SA200', 'an admin may step down'),
         ('admin', 'admin', 'owner', 'SA403', 'an admin may not make themself an owner'),
         ('admin', 'owner', 'admin', 'SA403', 'an admin may not downgrade an owner'),
-        ('owner', 'member', 'emperor', '23514 memberships_role_known', 'an owner may not make up a role'),
+        (
+            'owner', 'member', 'emperor', '23514 memberships_role_known',
+            'an owner may not make up a role'
+        ),
         (
             'admin', 'nobody', 'owner', 'SA403',
             'an admin who would make an owner does not learn who is a member'
@@ -65,7 +73,12 @@ select is(
 );
 select is(
     tests.answer(
-        format('select api.update_member($1, %L, $2, %L, %L)', 'r', tests.user_id('member'), 'viewer'),
+        format(
+            'select api.update_member($1, %L, $2, %L, %L)',
+            'r',
+            tests.user_id('member'),
+            'viewer'
+        ),
         tests.credential('owner')
     ),
     'SA403',

@@ -36,7 +36,8 @@ select is(
 );
 select is(
     tests.answer(
-        $$ select api.update_organisation($1, 'r', $2, '{"name": " "}') $$, tests.credential('owner')
+        $$ select api.update_organisation($1, 'r', $2, '{"name": " "}') $$,
+        tests.credential('owner')
     ),
     '23514 organisations_name_not_blank',
     'an owner may not blank the name'

@@ -75,7 +75,10 @@ select is(
 )
 from (
     values
-        (null, '{"name": " "}', '23514 projects_name_not_blank', 'may not blank the name of a project'),
+        (
+            null, '{"name": " "}', '23514 projects_name_not_blank',
+            'may not blank the name of a project'
+        ),
         (null, '{"status": "deleted"}', '23514 projects_status_known', 'may not make up a status'),
         (
             tests.project('Gone'), '{"name": "x"}', 'SA404',

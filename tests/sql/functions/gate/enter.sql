@@ -106,8 +106,17 @@ select tests.as('owner');
 select tests.answer(
     $$ select gate.enter($1, 'r', $2, 'projects.read') $$, tests.credential('stranger')
 );
-select is(ctx.user_id(), tests.user_id('owner'), 'an owner stays who they are when a stranger is refused');
-select gate.enter(tests.credential('api_key', 'Globex'), 'r', tests.organisation('Globex'), 'projects.read');
+select is(
+    ctx.user_id(),
+    tests.user_id('owner'),
+    'an owner stays who they are when a stranger is refused'
+);
+select gate.enter(
+    tests.credential('api_key', 'Globex'),
+    'r',
+    tests.organisation('Globex'),
+    'projects.read'
+);
 select is(
     pg_temp.context(),
     format(
@@ -119,9 +128,17 @@ select is(
 
 -- Each of the roles may do what the relation says and no more.
 select is(
-    tests.answer(format('select gate.enter($1, %L, $2, %L)', 'r', p.permission), tests.credential(a.actor)),
+    tests.answer(
+        format('select gate.enter($1, %L, $2, %L)', 'r', p.permission),
+        tests.credential(a.actor)
+    ),
     case when p.permission = any (a.permissions) then 'SA200' else 'SA403' end,
-    format('%s %s enter for %s', a.actor, case when p.permission = any (a.permissions) then 'may' else 'may not' end, p.permission)
+    format(
+        '%s %s enter for %s',
+        a.actor,
+        case when p.permission = any (a.permissions) then 'may' else 'may not' end,
+        p.permission
+    )
 )
 from (
     values

@@ -1,5 +1,5 @@
 begin;
-select plan(7);
+select plan(8);
 
 select tests.new_tenant('Acme');
 
@@ -18,13 +18,19 @@ $$;
 select tests.as('owner');
 select is(
     pg_temp.permissions(),
-    '{members.read,members.write,organisation.read,organisation.update,owners.write,projects.read,projects.write}',
+    array[
+        'members.read', 'members.write', 'organisation.read', 'organisation.update',
+        'owners.write', 'projects.read', 'projects.write'
+    ],
     'an owner may do everything there is'
 );
 select tests.as('admin');
 select is(
     pg_temp.permissions(),
-    '{members.read,members.write,organisation.read,organisation.update,projects.read,projects.write}',
+    array[
+        'members.read', 'members.write', 'organisation.read', 'organisation.update',
+        'projects.read', 'projects.write'
+    ],
     'an admin may do everything but make owners'
 );
 select tests.as('member');
@@ -40,6 +46,20 @@ select is(
 );
 select tests.as('stranger');
 select is(pg_temp.permissions(), null, 'a stranger may do nothing');
+
+-- The gate asks, too.
+select tests.as('owner');
+set local role saas_gate;
+select is(
+    array[
+        ctx.user_id()::text, ctx.api_key_id()::text, ctx.tenant_id()::text, ctx.role(),
+        ctx.request_id(), ctx.permits('owners.write')::text
+    ],
+    array[
+        tests.user_id('owner')::text, null, tests.organisation()::text, 'owner', 'tests', 'true'
+    ],
+    'the gate sees the context of an owner'
+);
 
 select tests.as('owner');
 select throws_ok(

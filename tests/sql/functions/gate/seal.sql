@@ -1,6 +1,6 @@
 -- The seal holds for the settings as they stand: not for others, and not in another order.
 begin;
-select plan(120);
+select plan(122);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -22,6 +22,14 @@ exception
         return sqlstate;
 end
 $$;
+
+-- Nothing was ever set in this session: null is no seal.
+set local role saas_api;
+select throws_ok(
+    'select ctx.tenant_id()', 'SA401', 'no sealed context in this transaction',
+    'nobody gets an answer in a session that has seen no context yet'
+);
+reset role;
 
 -- Every accessor, without a context and with each kind of a broken one.
 select tests.as_nobody();
@@ -52,7 +60,12 @@ from unnest(array[
 select tests.as('viewer');
 select is(
     pg_temp.answer_with(s.setting, v.value, a.call), 'SA401',
-    format('a viewer who sets %s to %s gets no answer from %s', s.setting, coalesce(nullif(v.value, ''), 'nothing'), a.call)
+    format(
+        'a viewer who sets %s to %s gets no answer from %s',
+        s.setting,
+        coalesce(nullif(v.value, ''), 'nothing'),
+        a.call
+    )
 )
 from unnest(array[
     'app.user_id', 'app.api_key_id', 'app.tenant_id', 'app.role', 'app.request_id', 'app.seal'
@@ -92,7 +105,12 @@ select is(
 select tests.as_nobody();
 select gate.enter(
     tests.credential('viewer'),
-    format('k|%s|owner|%s|%s|z', tests.organisation('Globex'), pg_backend_pid(), extract(epoch from now())),
+    format(
+        'k|%s|owner|%s|%s|z',
+        tests.organisation('Globex'),
+        pg_backend_pid(),
+        extract(epoch from now())
+    ),
     tests.organisation(),
     'projects.read'
 );
@@ -174,10 +192,19 @@ select isnt(
     current_setting('app.seal'), current_setting('tests.seal'), 'another key makes another seal'
 );
 
+select tests.as_superuser();
+delete from auth.seal_key;
+select tests.as('owner');
+select throws_ok(
+    'select ctx.tenant_id()', 'SA401', null, 'an owner gets no answer where there is no key'
+);
+
 -- Who could ask for a seal could forge one.
 select tests.as('owner');
 select throws_ok(
-    'select ' || f.call, '42501', null, format('an owner may not call %s', f.call)
+    'select ' || f.call, '42501',
+    format('permission denied for function %s', substring(f.call from 'gate\.(\w+)')),
+    format('an owner may not call %s', f.call)
 )
 from unnest(array[
     'gate.current_seal()',

@@ -1,0 +1,178 @@
+"""The reference and the code say the same, both ways."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from api import problems
+from api import settings as settings_module
+from api.problems import Kind
+from api.routes import routes
+from api.settings import Settings
+
+VARIABLE = re.compile(r"SAAS_API_[A-Z_]+")
+
+
+def _rows(page: str, heading: str | None = None) -> Iterator[list[str]]:
+    """The cells of a page's table rows, heads and rules left out, below one heading or anywhere."""
+    text = page
+    if heading is not None:
+        text = page.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    for line in text.splitlines():
+        if line.startswith("| `"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def _code(cell: str) -> str:
+    return cell.strip("`")
+
+
+@pytest.fixture
+def documented_settings(root: Path) -> dict[str, str]:
+    """Default by variable, as the page has it."""
+    page = (root / "docs/reference/settings.md").read_text()
+    return {_code(row[0]): _code(row[1]) for row in _rows(page)}
+
+
+@pytest.fixture
+def example_settings(root: Path) -> dict[str, str]:
+    """Default by variable, as example.env has it."""
+    lines = (root / "example.env").read_text().splitlines()
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name: value for name, _, value in pairs}
+
+
+def _default(name: str) -> str:
+    """What the code does when the variable is not set, in the words of the documents."""
+    if name == "SAAS_API_APP_VERSION":
+        return "the package's version"
+    value = getattr(Settings(), name.removeprefix("SAAS_API_").lower())
+    if value in (None, (), settings_module.PLACEHOLDER_JWT_SECRET):
+        return "empty"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_settings_page_and_example_name_what_the_code_reads(
+    root: Path, documented_settings: dict[str, str], example_settings: dict[str, str]
+) -> None:
+    read = set(VARIABLE.findall((root / "api/settings.py").read_text()))
+    assert set(documented_settings) == read
+    assert set(example_settings) == read
+
+
+def test_settings_page_has_the_defaults_of_the_code(documented_settings: dict[str, str]) -> None:
+    assert documented_settings == {name: _default(name) for name in documented_settings}
+
+
+def test_example_has_the_defaults_of_the_code(example_settings: dict[str, str]) -> None:
+    expected = {
+        name: "" if _default(name) in ("empty", "the package's version") else _default(name)
+        for name in example_settings
+    }
+    assert example_settings == expected
+
+
+def test_example_loads_to_the_defaults(example_settings: dict[str, str]) -> None:
+    assert settings_module.load(example_settings) == Settings()
+
+
+def test_documents_name_no_unknown_setting(root: Path, documented_settings: dict[str, str]) -> None:
+    known = documented_settings.keys() | {"SAAS_API_DEMO_BASE_URL", "SAAS_API_DEMO_RUN_ID"}
+    for path in [*root.glob("*.md"), *root.glob("docs/**/*.md"), root / "policies/README.md"]:
+        unknown = set(VARIABLE.findall(path.read_text())) - known
+        assert not unknown, f"{path.name} names {unknown}"
+
+
+def test_http_page_has_every_route_and_no_other(root: Path) -> None:
+    page = (root / "docs/reference/http.md").read_text()
+    documented = re.findall(r"^### `([A-Z]+) (\S+)`$", page, re.MULTILINE)
+    assert sorted(documented) == sorted((r.method, r.path) for r in routes(Settings()))
+
+
+def test_http_page_has_every_field_and_parameter(root: Path) -> None:
+    page = (root / "docs/reference/http.md").read_text()
+    for route in routes(Settings()):
+        section = page.split(f"### `{route.method} {route.path}`\n", 1)[1].split("\n##", 1)[0]
+        names = set(route.body.properties if route.body else ())
+        names |= set(route.query.shape.properties if route.query else ())
+        missing = {name for name in names if f"`{name}`" not in section}
+        assert not missing, f"{route.method} {route.path} lacks {missing}"
+
+
+def _kinds(module: ModuleType) -> dict[str, Kind]:
+    return {kind.name: kind for kind in vars(module).values() if isinstance(kind, Kind)}
+
+
+@pytest.fixture
+def errors_page(root: Path) -> str:
+    return (root / "docs/reference/errors.md").read_text()
+
+
+def test_errors_page_has_every_problem_with_its_status(errors_page: str) -> None:
+    documented = {_code(row[0]): int(row[1]) for row in _rows(errors_page, "Problems")}
+    assert documented == {name: kind.status for name, kind in _kinds(problems).items()}
+
+
+def test_errors_page_has_every_sqlstate_with_its_problem(errors_page: str) -> None:
+    documented = {_code(r[0]): r[2].split("`")[-2] for r in _rows(errors_page, "SQLSTATEs")}
+    table = {**problems.SQLSTATES, **problems.SQLSTATE_CLASSES}
+    assert documented == {state: kind.name for state, kind in table.items()}
+
+
+def test_errors_page_has_every_constraint_with_its_problem(errors_page: str) -> None:
+    documented = {_code(row[0]): _code(row[2]) for row in _rows(errors_page, "Constraints")}
+    assert documented == {name: kind.name for name, kind in problems.CONSTRAINTS.items()}
+
+
+def test_every_sqlstate_of_ours_is_raised_and_mapped(root: Path) -> None:
+    raised = set()
+    for path in (root / "sql").rglob("*.sql"):
+        raised |= set(re.findall(r"errcode = '(SA\w+)'", path.read_text()))
+    assert raised == {state for state in problems.SQLSTATES if state.startswith("SA")}
+
+
+def test_every_constraint_of_ours_is_in_the_sql(root: Path) -> None:
+    sql = "".join(path.read_text() for path in (root / "sql").rglob("*.sql"))
+    missing = {name for name in problems.CONSTRAINTS if name not in sql}
+    assert not missing
+
+
+def test_permissions_page_has_the_rows_of_the_view(root: Path) -> None:
+    page = (root / "docs/reference/roles-and-permissions.md").read_text()
+    roles = ("owner", "admin", "member", "viewer", "api_key")
+    documented = {
+        (role, _code(row[0]))
+        for row in _rows(page, "Who may do what")
+        for role, cell in zip(roles, row[1:6], strict=True)
+        if cell == "yes"
+    }
+    view = (root / "sql/views/ctx/permission.sql").read_text()
+    assert documented == set(re.findall(r"\('(\w+)', '([\w.]+)'\)", view))
+
+
+def test_access_matrix_has_every_policy_file(root: Path) -> None:
+    page = (root / "policies/README.md").read_text()
+    tables = {cell.rpartition(".")[2] for cell in (_code(row[0]) for row in _rows(page))}
+    files = {path.stem for path in (root / "policies").glob("*.sql")} - {"schemas"}
+    assert not files - tables
+
+
+def test_decisions_index_has_every_decision(root: Path) -> None:
+    folder = root / "docs/adr"
+    index = (folder / "README.md").read_text()
+    files = {path.name for path in folder.glob("0*.md")}
+    assert set(re.findall(r"\((0\d{3}-[\w-]+\.md)\)", index)) == files
+
+
+def test_changelog_has_a_line_for_every_migration(root: Path) -> None:
+    changelog = (root / "CHANGELOG.md").read_text()
+    migrations = {
+        path.stem
+        for path in (root / "sql/migrations").glob("*.sql")
+        if not path.name.endswith(".rollback.sql")
+    }
+    missing = {name for name in migrations if f"| `{name}` |" not in changelog}
+    assert not missing

@@ -1,0 +1,237 @@
+"""`saas-api` as its user has it: real processes, real signals, one line when it fails."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api import embedded, migrate
+from tests.databases import Database
+
+ROOT = Path(__file__).parents[1]
+NOWHERE = "postgresql://saas_api:hush@127.0.0.1:1/saas"
+PASSWORD = "correct horse battery staple"
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Ours without settings, and with these."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SAAS_API_", "PG"))}
+    return {**inherited, **changes}
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A folder to run in, whose .data/ the tests of this module share."""
+    path = Path(tempfile.mkdtemp(prefix="saas-api-cli-"))
+    yield path
+    embedded.stop(path / ".data")
+    shutil.rmtree(path)
+
+
+def saas_api(
+    *arguments: str, home: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=home,
+        env=environment(**environ),
+    )
+
+
+class Serving:
+    """`saas-api serve` on a free port, once it says that it listens."""
+
+    def __init__(self, program: list[str], home: Path) -> None:
+        self.process = subprocess.Popen(
+            [*program, "serve", "--port", "0"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=home,
+            env=environment(),
+            start_new_session=True,
+        )
+        self.said: list[str] = []
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said.append(line)
+            if found := re.search(r"listens on (http://\S+)", line):
+                self.url = found.group(1)
+                return
+        raise AssertionError("".join(self.said))
+
+    def send(self, path: str, body: dict[str, str] | None = None) -> Any:
+        """A request that has to succeed; its JSON answer."""
+        request = urllib.request.Request(
+            self.url + path,
+            data=json.dumps(body).encode() if body else None,
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+
+    def end(self, number: int) -> int:
+        """Signal the whole process group; the exit status."""
+        os.killpg(self.process.pid, number)
+        status = self.process.wait(20)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return status
+
+
+MODULE = [sys.executable, "-m", "api.cli"]
+
+
+def test_serve_killed_loses_nothing_that_was_answered(home: Path) -> None:
+    """Neither with the API killed, nor with PostgreSQL killed too."""
+    login = {"email": "ada@example.com", "password": PASSWORD}
+    serving = Serving(MODULE, home)
+    assert serving.send("/readyz")["status"]
+    serving.send("/auth/register", login)
+    assert serving.end(signal.SIGKILL) == -signal.SIGKILL
+
+    server = embedded.status(home / ".data")
+    assert server is not None
+    os.kill(server.pid, signal.SIGKILL)
+
+    serving = Serving(MODULE, home)
+    assert serving.send("/auth/login", login)["token_type"] == "bearer"
+    assert serving.end(signal.SIGTERM) == 0
+    assert embedded.status(home / ".data") is not None
+
+
+def test_migrate_on_current_database_says_so(home: Path) -> None:
+    saas_api("migrate", home=home)
+    version = migrate.expected_version()
+    result = saas_api("migrate", home=home)
+    assert (result.returncode, result.stderr) == (
+        0,
+        f"saas-api: nothing to do: schema {version}\n",
+    )
+    assert saas_api("migrate", "--plan", home=home).stdout == f"nothing to do: schema {version}\n"
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        ("saas_api", "saas_api|saas_api"),
+        ("saas_migrator", "saas_migrator|saas_migrator"),
+        ("saas_owner", "saas_migrator|saas_owner"),
+        ("saas_gate", "saas_migrator|saas_gate"),
+        ("saas_dba", "postgres|saas_dba"),
+        ("postgres", "postgres|postgres"),
+    ],
+)
+def test_psql_and_url_lead_to_the_role(home: Path, role: str, expected: str) -> None:
+    query = ["-XAtc", "select session_user, current_user"]
+    by_psql = saas_api("psql", "--role", role, "--", *query, home=home)
+    assert by_psql.stdout.strip() == expected, by_psql.stderr
+    url = saas_api("url", "--role", role, home=home).stdout.strip()
+    program = str(embedded.program("psql"))
+    by_url = subprocess.run([program, *query, url], capture_output=True, text=True, check=True)
+    assert by_url.stdout.strip() == expected
+
+
+def test_doctor_of_the_embedded_server_finds_no_failure(home: Path) -> None:
+    saas_api("migrate", home=home)
+    result = saas_api("doctor", home=home)
+    assert (result.returncode, result.stderr) == (0, ""), result.stdout
+    assert {line.split()[0] for line in result.stdout.splitlines()} <= {"ok", "warning"}
+
+
+def test_doctor_fails_when_a_check_does(home: Path, empty_database: Database) -> None:
+    result = saas_api("doctor", home=home, SAAS_API_DATABASE_URL=empty_database.api_url)
+    assert result.returncode == 1
+    assert "failure  the schema is" in result.stdout
+
+
+def test_stop_stops_once(home: Path) -> None:
+    saas_api("url", home=home)
+    assert saas_api("stop", home=home).stderr == "saas-api: PostgreSQL stopped\n"
+    assert saas_api("stop", home=home).stderr == "saas-api: PostgreSQL was not running\n"
+
+
+def test_stop_where_nothing_was_leaves_nothing(tmp_path: Path) -> None:
+    assert saas_api("stop", home=tmp_path).returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_serve_on_a_foreign_database_of_another_schema_names_the_command(
+    empty_database: Database,
+) -> None:
+    result = saas_api("serve", SAAS_API_DATABASE_URL=empty_database.api_url)
+    assert result.returncode == 1
+    assert "run saas-api migrate" in result.stderr
+    url = empty_database.migration_url
+    assert saas_api("migrate", SAAS_API_MIGRATION_DATABASE_URL=url).returncode == 0
+    assert migrate.current_version(empty_database.api_url) == migrate.expected_version()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "message"),
+    [
+        (["serve", "--port", "x"], {}, "SAAS_API_PORT"),
+        (["serve"], {"SAAS_API_DATABASE_URL": NOWHERE}, "SAAS_API_DATABASE_URL"),
+        (["serve"], {"SAAS_API_DATABASE_URL": "postgresql://a:b@[x"}, "SAAS_API_DATABASE_URL"),
+        (["migrate"], {"SAAS_API_MIGRATION_DATABASE_URL": NOWHERE}, "cannot connect"),
+        (["migrate"], {"SAAS_API_DATABASE_URL": NOWHERE}, "SAAS_API_MIGRATION_DATABASE_URL is"),
+        (["migrate"], {"SAAS_API_ENVIRONMENT": "production"}, "set SAAS_API_DATABASE_URL"),
+        (["doctor"], {"SAAS_API_DATABASE_URL": NOWHERE}, "cannot connect"),
+        (["url", "--role", "saas_dba"], {"SAAS_API_DATABASE_URL": NOWHERE}, "no URL leads to"),
+        (["bootstrap", "--admin-url", NOWHERE], {}, "cannot connect with the admin URL"),
+        (["bootstrap", "--admin-url", "hush=="], {}, "the admin URL is no libpq URL"),
+    ],
+)
+def test_failure_is_one_line_without_secrets(
+    tmp_path: Path, arguments: list[str], environ: dict[str, str], message: str
+) -> None:
+    result = saas_api(*arguments, home=tmp_path, **environ)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert result.stderr.startswith("saas-api: ")
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert "hush" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["unknown"], ["bootstrap"], ["serve", "--unknown"]])
+def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
+    assert saas_api(*arguments).returncode == 2
+
+
+def test_wheel_in_an_empty_environment_serves(home: Path, tmp_path: Path) -> None:
+    """With the SQL inside it, and the run-time lock file's packages alone."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    venv = tmp_path / "venv"
+    build = [uv, "build", "--wheel", "--no-build-isolation", "--quiet", "--out-dir", str(tmp_path)]
+    commands = [
+        [*build, str(ROOT)],
+        [uv, "venv", "--quiet", "--python", sys.executable, str(venv)],
+        [uv, "pip", "sync", "--quiet", "--require-hashes", str(ROOT / "requirements/runtime.txt")],
+    ]
+    environ = environment(VIRTUAL_ENV=str(venv))
+    for command in commands:
+        subprocess.run(command, check=True, env=environ)
+    (wheel,) = tmp_path.glob("*.whl")
+    install = [uv, "pip", "install", "--quiet", "--no-deps", str(wheel)]
+    subprocess.run(install, check=True, env=environ)
+    serving = Serving([str(venv / "bin" / "saas-api")], home)
+    try:
+        assert serving.send("/readyz")["status"]
+        assert serving.send("/healthz")["name"] == "multi-tenant-saas-api"
+    finally:
+        serving.end(signal.SIGTERM)
