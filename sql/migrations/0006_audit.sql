@@ -58,9 +58,9 @@ comment on column audit.events.occurred_at is 'UTC. Start of the transaction of 
 comment on column audit.events.audit_event_id is 'UUID version 7.';
 comment on column audit.events.action is 'noun.verb in the past.';
 comment on column audit.events.actor_type is 'user, api_key, database_role (someone in psql), or anonymous (a failed login).';
-comment on column audit.events.actor_user_id is 'Null unless actor_type is user.';
-comment on column audit.events.actor_api_key_id is 'Null unless actor_type is api_key.';
-comment on column audit.events.actor_database_role is 'Null unless actor_type is database_role.';
+comment on column audit.events.actor_user_id is 'The user. Null: none acted.';
+comment on column audit.events.actor_api_key_id is 'The API key. Null: none acted.';
+comment on column audit.events.actor_database_role is 'Who logged in to the database. Null: a user, an API key, or nobody.';
 comment on column audit.events.target_type is 'user, organisation, member, project or api_key.';
 comment on column audit.events.target_id is 'Id of the target; of a member, the user id. Null: a login of an unknown email.';
 comment on column audit.events.request_id is 'X-Request-ID of the request. Null: not by a request.';

@@ -1,7 +1,7 @@
 -- Who may call what: every function of schema api that takes a credential, as every actor, and the
 -- order in which it refuses: 401, 404 for the organisation, 403 for the role, 404 for the rest.
 begin;
-select plan(491);
+select plan(513);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -13,7 +13,7 @@ insert into auth.credentials (digest, user_id, expires_at)
 values (sha256('expired session'), tests.user_id('owner'), now() - interval '1 second');
 insert into auth.credentials (digest, organisation_id, api_key_id, expires_at)
 values (
-    sha256('expired key'), tests.organisation(), tests.user_id('api_key'),
+    sha256('expired key'), tests.organisation(), tests.user_id('old key'),
     now() - interval '1 second'
 );
 
