@@ -28,6 +28,7 @@ OTHER: Final = "other"  # a method or an SQLSTATE class not among the known ones
 UNMATCHED: Final = "unmatched"  # no route has this path, or none with this method
 POOL: Final = "pool"  # no connection became free in time: the database was not even asked
 AWAY: Final = "08"  # connection exception
+FAILURES: Final = ("500", "503")  # shown as 0 before the first, so that its increase is seen
 OUTCOMES: Final = ("success", "failure", "throttled")
 POOL_STATES: Final = ("idle", "busy")
 SQLSTATE_CLASSES: Final = frozenset(
@@ -139,6 +140,8 @@ class Metrics:
         """Let every family show from the first scrape, and its series start from 0 where known."""
         for method, route in endpoints:
             self._durations.labels(method, route)
+            for status in FAILURES:
+                self._requests.labels(method, route, status)
         self._requests.labels("GET", "/metrics", "200")
         for outcome in OUTCOMES:
             self._auth_attempts.labels(outcome)
