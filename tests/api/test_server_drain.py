@@ -49,7 +49,7 @@ Start = Callable[..., Any]
 
 
 @pytest.fixture
-async def start(database_url: str) -> AsyncIterator[Start]:
+async def start(database_url: str, tmp_path: Path) -> AsyncIterator[Start]:
     """Starts servers on free ports, and kills what is left of them."""
     running: list[asyncio.subprocess.Process] = []
 
@@ -58,6 +58,7 @@ async def start(database_url: str) -> AsyncIterator[Start]:
             **os.environ,
             "SAAS_API_DATABASE_URL": database_url,
             "SAAS_API_PORT": "0",
+            "TMPDIR": str(tmp_path),  # what a killed server leaves behind goes with it
             **variables,
         }
         process = await asyncio.create_subprocess_exec(
