@@ -36,9 +36,7 @@ NAME: Schema = {
 EMAIL: Schema = {
     "type": "string",
     "maxLength": 254,
-    "pattern": (
-        rf'^[^\x00-\x20\x7f-\xa0"(),:;<>@\[\\\]{WHITE}]{{1,64}}@(?:{LABEL}\.)+{LABEL}$'
-    ),
+    "pattern": (rf'^[^\x00-\x20\x7f-\xa0"(),:;<>@\[\\\]{WHITE}]{{1,64}}@(?:{LABEL}\.)+{LABEL}$'),
     "description": "an email address of at most 254 characters",
     "examples": ["ada@example.com"],
 }
