@@ -18,8 +18,8 @@ Schema = dict[str, Any]
 # What str.strip() takes off, written out: each dialect of regular expressions has its own \s.
 WHITE = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 NO_NUL = r"^[^\x00]*$"
-# A label of a domain: letters, digits and all beyond ASCII but white space, hyphens inside. (Said by
-# what it does not hold: the dialects write the last character of Unicode in different ways.)
+# A label of a domain: letters, digits and all beyond ASCII but white space, hyphens inside. (Said
+# by what it does not hold: the dialects write the last character of Unicode in different ways.)
 OUTER = (
     r"\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x60\x7b-\xa0"
     r"\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
