@@ -5,7 +5,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
-UV_PIP := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip
+UV_PIP := $(BIN)/uv pip
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --generate-hashes \
 	--universal --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11
 
@@ -25,8 +25,8 @@ $(STAMP): pyproject.toml requirements/dev.txt requirements/uv.txt
 	system's python3-venv package, then run make again" >&2; exit 1; }
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/uv.txt
 	@echo "==> installing the locked dependencies"
-	@$(UV_PIP) sync --require-hashes requirements/dev.txt requirements/uv.txt
-	@$(UV_PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(UV_PIP) sync --python $(BIN)/python --require-hashes requirements/dev.txt requirements/uv.txt
+	@$(UV_PIP) install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 serve: $(STAMP) ## serve the API on 127.0.0.1:8000 over the embedded PostgreSQL
