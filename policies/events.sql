@@ -10,7 +10,7 @@ grant insert on table audit.events to saas_audit;
 create policy tenant_isolation on audit.events as restrictive for all to public
 using (organisation_id = (select ctx.tenant_id()))
 with check (
-    current_user = 'saas_audit'
+    (select current_user = 'saas_audit')
     and (
         actor_type in ('database_role', 'anonymous')
         or organisation_id
@@ -20,8 +20,8 @@ with check (
 comment on policy tenant_isolation on audit.events is
 'The wall: only events of the organisation entered. Only the triggers'' owner writes, and no user or API key is named but in the organisation it has entered.';
 
-create policy read_admin on audit.events for select to saas_api
-using ((select ctx.permits('audit.read')));
+create policy read_admin on audit.events for select to public
+using (current_user = 'saas_api' and (select ctx.permits('audit.read')));
 comment on policy read_admin on audit.events is 'Owners and admins read.';
 
 create policy insert_audit on audit.events for insert to saas_audit with check (true);

@@ -22,9 +22,15 @@ with check (
 comment on policy tenant_isolation on app.idempotency_keys is
 'The wall: only keys of the organisation entered, or of none. Its owner reaches the expired ones, to clear them away.';
 
-create policy own_principal on app.idempotency_keys for all to saas_api
-using (principal_id = coalesce((select ctx.user_id()), (select ctx.api_key_id())))
-with check (principal_id = coalesce((select ctx.user_id()), (select ctx.api_key_id())));
+create policy own_principal on app.idempotency_keys for all to public
+using (
+    current_user = 'saas_api'
+    and principal_id = coalesce((select ctx.user_id()), (select ctx.api_key_id()))
+)
+with check (
+    current_user = 'saas_api'
+    and principal_id = coalesce((select ctx.user_id()), (select ctx.api_key_id()))
+);
 comment on policy own_principal on app.idempotency_keys is
 'A user or an API key claims and repeats its own requests.';
 

@@ -18,27 +18,39 @@ with check (organisation_id = (select ctx.tenant_id()));
 comment on policy tenant_isolation on app.memberships is
 'The wall: only rows of the organisation entered. The gate reads all, to find who the caller is; it writes none but there.';
 
-create policy read_admin on app.memberships for select to saas_api
-using ((select ctx.permits('members.read')));
+create policy read_admin on app.memberships for select to public
+using (current_user = 'saas_api' and (select ctx.permits('members.read')));
 comment on policy read_admin on app.memberships is 'Owners and admins list members.';
 
-create policy insert_admin on app.memberships for insert to saas_api
-with check (role <> 'owner' and (select ctx.permits('members.write')));
+create policy insert_admin on app.memberships for insert to public
+with check (
+    current_user = 'saas_api'
+    and role <> 'owner'
+    and (select ctx.permits('members.write'))
+);
 comment on policy insert_admin on app.memberships is 'Owners and admins add members, but no owner.';
 
-create policy insert_owner on app.memberships for insert to saas_api
-with check ((select ctx.permits('owners.write')));
+create policy insert_owner on app.memberships for insert to public
+with check (current_user = 'saas_api' and (select ctx.permits('owners.write')));
 comment on policy insert_owner on app.memberships is 'Owners add owners.';
 
-create policy update_admin on app.memberships for update to saas_api
-using (role <> 'owner' and (select ctx.permits('members.write')))
-with check (role <> 'owner' and (select ctx.permits('members.write')));
+create policy update_admin on app.memberships for update to public
+using (
+    current_user = 'saas_api'
+    and role <> 'owner'
+    and (select ctx.permits('members.write'))
+)
+with check (
+    current_user = 'saas_api'
+    and role <> 'owner'
+    and (select ctx.permits('members.write'))
+);
 comment on policy update_admin on app.memberships is
 'Owners and admins change roles, but neither an owner''s nor into owner.';
 
-create policy update_owner on app.memberships for update to saas_api
-using ((select ctx.permits('owners.write')))
-with check ((select ctx.permits('owners.write')));
+create policy update_owner on app.memberships for update to public
+using (current_user = 'saas_api' and (select ctx.permits('owners.write')))
+with check (current_user = 'saas_api' and (select ctx.permits('owners.write')));
 comment on policy update_owner on app.memberships is 'Owners change owners.';
 
 create policy read_gate on app.memberships for select to saas_gate using (true);

@@ -19,13 +19,13 @@ with check (organisation_id = (select ctx.tenant_id()));
 comment on policy tenant_isolation on app.organisations is
 'The wall: only the organisation entered. The gate reads all, to find the caller''s own; it writes none but the one entered.';
 
-create policy read_viewer on app.organisations for select to saas_api
-using ((select ctx.permits('organisation.read')));
+create policy read_viewer on app.organisations for select to public
+using (current_user = 'saas_api' and (select ctx.permits('organisation.read')));
 comment on policy read_viewer on app.organisations is 'Every member reads; an API key does not.';
 
-create policy update_admin on app.organisations for update to saas_api
-using ((select ctx.permits('organisation.update')))
-with check ((select ctx.permits('organisation.update')));
+create policy update_admin on app.organisations for update to public
+using (current_user = 'saas_api' and (select ctx.permits('organisation.update')))
+with check (current_user = 'saas_api' and (select ctx.permits('organisation.update')));
 comment on policy update_admin on app.organisations is 'Owners and admins rename.';
 
 create policy read_gate on app.organisations for select to saas_gate using (true);

@@ -16,16 +16,16 @@ with check (organisation_id = (select ctx.tenant_id()));
 comment on policy tenant_isolation on app.projects is
 'The wall: whatever else is allowed, only rows of the organisation entered.';
 
-create policy read_viewer on app.projects for select to saas_api
-using ((select ctx.permits('projects.read')));
+create policy read_viewer on app.projects for select to public
+using (current_user = 'saas_api' and (select ctx.permits('projects.read')));
 comment on policy read_viewer on app.projects is 'Every role, and an API key, reads.';
 
-create policy insert_member on app.projects for insert to saas_api
-with check ((select ctx.permits('projects.write')));
+create policy insert_member on app.projects for insert to public
+with check (current_user = 'saas_api' and (select ctx.permits('projects.write')));
 comment on policy insert_member on app.projects is 'Members and above, and API keys, create.';
 
-create policy update_member on app.projects for update to saas_api
-using ((select ctx.permits('projects.write')))
-with check ((select ctx.permits('projects.write')));
+create policy update_member on app.projects for update to public
+using (current_user = 'saas_api' and (select ctx.permits('projects.write')))
+with check (current_user = 'saas_api' and (select ctx.permits('projects.write')));
 comment on policy update_member on app.projects is
 'Members and above, and API keys, change and delete (softly).';

@@ -9,3 +9,7 @@ grant usage on schema audit, ctx, gate to saas_audit;
 grant create on schema audit to saas_audit;
 
 -- Not granted, on purpose: auth to saas_api (secrets), create to anyone else (no lookalikes).
+
+-- In the other files of this folder a policy for the API's role is TO PUBLIC, on the condition that
+-- current_user = 'saas_api'. DROP OWNED BY saas_api, which that role may always say, would drop a
+-- policy that is for it alone.

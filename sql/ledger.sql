@@ -68,7 +68,8 @@ begin
         from pg_catalog.pg_policy as p
         where p.polrelid = 'deploy.schema_version'::regclass and p.polname = 'read_api'
     ) then
-        create policy read_api on deploy.schema_version for select to saas_api using (true);
+        create policy read_api on deploy.schema_version for select to public
+        using (current_user = 'saas_api');
         comment on policy read_api on deploy.schema_version is 'Readiness compares the version.';
         grant usage on schema deploy to saas_api;
         grant select on table deploy.schema_version to saas_api;

@@ -40,8 +40,14 @@ create table audit.events (
             else actor_type = 'anonymous'
         end
     ),
+    -- The first half is cheap, and true of nearly all: it only looks for the words anywhere.
     constraint events_changes_no_secret_name check (
-        changes = '{}'
+        not lower(changes::text) like any (
+            array[
+                '%passw%', '%passphrase%', '%secret%', '%token%', '%credential%', '%digest%',
+                '%hash%', '%salt%', '%raw%key%', '%private%key%', '%authorization%', '%cookie%'
+            ]
+        )
         or not jsonb_path_exists(
             changes,
             '$.** ? (@.type() == "object").keyvalue().key

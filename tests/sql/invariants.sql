@@ -36,7 +36,7 @@ values
     ),
     (
         'audit.events',
-        '((CURRENT_USER = ''saas_audit''::name) AND '
+        '(( SELECT (CURRENT_USER = ''saas_audit''::name)) AND '
         || '((actor_type = ANY (ARRAY[''database_role''::text, ''anonymous''::text])) OR '
         || '(organisation_id = COALESCE(( SELECT ctx.tenant_id() AS tenant_id), '
         || '''00000000-0000-0000-0000-000000000000''::uuid))))'

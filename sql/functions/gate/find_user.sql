@@ -12,12 +12,10 @@ begin
     if not gate.permits('members.write') then
         raise exception using errcode = 'SA403', message = 'role too low';
     end if;
-    select u.user_id
+    select p.user_id
     into v_user_id
-    from app.users as u
-    where
-        casefold(u.email collate pg_catalog.pg_unicode_fast)
-        = casefold(p_email collate pg_catalog.pg_unicode_fast);
+    from auth.passwords as p
+    where p.email_digest = gate.email_digest(p_email);
     return v_user_id;
 end
 $$;

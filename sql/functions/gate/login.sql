@@ -23,13 +23,10 @@ begin
         return;
     end if;
 
-    select u.user_id, p.digest = sha256(p_output)
+    select p.user_id, p.digest = sha256(p_output)
     into v_user_id, v_right
-    from app.users as u
-    join auth.passwords as p on p.user_id = u.user_id
-    where
-        casefold(u.email collate pg_catalog.pg_unicode_fast)
-        = casefold(p_email collate pg_catalog.pg_unicode_fast);
+    from auth.passwords as p
+    where p.email_digest = gate.email_digest(p_email);
 
     if v_right then
         user_id := v_user_id;

@@ -9,11 +9,8 @@ as $$
 begin
     select p.salt, p.parameters
     into salt, parameters
-    from app.users as u
-    join auth.passwords as p on p.user_id = u.user_id
-    where
-        casefold(u.email collate pg_catalog.pg_unicode_fast)
-        = casefold(p_email collate pg_catalog.pg_unicode_fast);
+    from auth.passwords as p
+    where p.email_digest = gate.email_digest(p_email);
 
     if not found then
         -- Stable and secret, so that an unknown email looks like any other.

@@ -19,8 +19,8 @@ begin
     perform gate.seal(v_user_id, null, null, null, p_request_id);
     insert into app.users (user_id, email, display_name)
     values (v_user_id, p_email, p_display_name);
-    insert into auth.passwords (user_id, salt, parameters, digest)
-    values (v_user_id, p_salt, p_parameters, sha256(p_output));
+    insert into auth.passwords (user_id, email_digest, salt, parameters, digest)
+    values (v_user_id, gate.email_digest(p_email), p_salt, p_parameters, sha256(p_output));
     -- Made now, so that nobody's first login waits for another's.
     insert into auth.login_slots (email_digest, slot)
     select gate.email_digest(p_email), s.slot from generate_series(1, 10) as s (slot)
