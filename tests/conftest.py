@@ -17,9 +17,8 @@ from typing import Any
 
 import pytest
 
-from api.embedded import EmbeddedServer
 from tests import databases
-from tests.databases import Database
+from tests.databases import Database, Server
 from tests.sql_files import SqlFile
 
 
@@ -57,34 +56,34 @@ def run_directory(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(run_directory: Path) -> EmbeddedServer:
+def postgres(run_directory: Path) -> Server:
     """The run's server, with its templates."""
-    return databases.start(run_directory)
+    return databases.start(run_directory, databases.ADMIN_URL)
 
 
 @pytest.fixture
-def database(postgres: EmbeddedServer) -> Iterator[Database]:
+def database(postgres: Server) -> Iterator[Database]:
     """A fresh, migrated database."""
     with databases.clone(postgres, databases.MIGRATED) as fresh:
         yield fresh
 
 
 @pytest.fixture(scope="session")
-def session_database(postgres: EmbeddedServer) -> Iterator[Database]:
+def session_database(postgres: Server) -> Iterator[Database]:
     """A migrated database that all tests of a worker share."""
     with databases.clone(postgres, databases.MIGRATED) as shared:
         yield shared
 
 
 @pytest.fixture
-def empty_database(postgres: EmbeddedServer) -> Iterator[Database]:
+def empty_database(postgres: Server) -> Iterator[Database]:
     """A fresh database with roles and ledger, to be migrated by the test."""
     with databases.clone(postgres, databases.EMPTY) as fresh:
         yield fresh
 
 
 @pytest.fixture
-def pgtap_database(run_directory: Path, postgres: EmbeddedServer) -> Iterator[Database]:
+def pgtap_database(run_directory: Path, postgres: Server) -> Iterator[Database]:
     """A fresh database as pgTAP files have it."""
     databases.ensure_pgtap(run_directory, postgres)
     with databases.clone(postgres, databases.PGTAP) as fresh:

@@ -3,22 +3,26 @@ One PostgreSQL for a whole test run, and databases copied from its templates.
 
 The first process of the run that needs it makes it; the workers of pytest-xdist share it; the run's
 main process ends it. Durability is off: these data are never needed again.
+
+With SAAS_API_TEST_ADMIN_URL, a superuser's libpq URL, it is that server instead, for one run at a
+time. It must trust who connects from here, as any role; its saas_* roles are made or mended, and
+databases named saas_empty, saas_template, saas_pgtap, draft and test_* are dropped.
 """
 
 import contextlib
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString
+from typing import LiteralString, Protocol
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from api import bootstrap, embedded, migrate
-from api.embedded import EmbeddedServer
+from api import bootstrap, embedded, migrate, urls
 from tests import pgtap
 
 RUN = pytest.StashKey[Path]()  # in the configuration: the run's folder
@@ -35,11 +39,34 @@ SETTINGS = {
 }
 
 
+ADMIN_URL = os.environ.get("SAAS_API_TEST_ADMIN_URL")
+
+
+class Server(Protocol):
+    """Any PostgreSQL that the tests may do what they like with."""
+
+    def url(self, role: str = "saas_api", database: str = embedded.DATABASE) -> str:
+        """A libpq URL for a login role; `postgres` is the superuser."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenServer:
+    """The server of SAAS_API_TEST_ADMIN_URL."""
+
+    admin_url: str
+
+    def url(self, role: str = "saas_api", database: str = embedded.DATABASE) -> str:
+        """The superuser's URL, for `postgres`, or the same for another role."""
+        if role == "postgres":
+            return urls.replace(self.admin_url, dbname=database)
+        return urls.replace(self.admin_url, user=role, dbname=database)
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """A database of the test server, and the URL of each role for it."""
 
-    server: EmbeddedServer
+    server: Server
     name: str
 
     def url(self, role: str = "saas_api") -> str:
@@ -62,19 +89,10 @@ class Database:
         return self.url("postgres")
 
 
-def start(directory: Path) -> EmbeddedServer:
-    """The run's server with its templates, made by whoever comes first."""
+def start(directory: Path, given: str | None = None) -> Server:
+    """A server with the templates, made by whoever comes first: a new one, or the one given."""
     with embedded.lock(directory):
-        settings = dict(SETTINGS)
-        share = pgtap.find_share()
-        if share is not None:
-            copy = directory / "share"
-            if not copy.exists():
-                shutil.copytree(share / "extension", copy / "extension", copy_function=shutil.copy)
-                for path in (copy, *copy.rglob("*")):
-                    path.chmod(0o755 if path.is_dir() else 0o644)
-            settings["extension_control_path"] = f"$system:{copy}"
-        server = embedded.ensure_running(directory / "server", settings=settings)
+        server = _given(directory, given) if given else _own(directory)
         if not _exists(server, MIGRATED):
             bootstrap.bootstrap(server.url("postgres", "postgres"), database=EMPTY)
             _create(server, "draft", EMPTY)
@@ -83,27 +101,62 @@ def start(directory: Path) -> EmbeddedServer:
     return server
 
 
-def ensure_pgtap(directory: Path, server: EmbeddedServer) -> None:
+def _own(directory: Path) -> Server:
+    """A server of the run's own, which knows pgTAP if that is to be had."""
+    settings = dict(SETTINGS)
+    share = pgtap.find_share()
+    if share is not None:
+        copy = directory / "share"
+        if not copy.exists():
+            shutil.copytree(share / "extension", copy / "extension", copy_function=shutil.copy)
+            for path in (copy, *copy.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+        settings["extension_control_path"] = f"$system:{copy}"
+    return embedded.ensure_running(directory / "server", settings=settings)
+
+
+def _given(directory: Path, url: str) -> Server:
+    """The server we were given, without what an earlier run may have left there."""
+    server = GivenServer(url)
+    if not (directory / "given").exists():
+        _clear(server)
+        (directory / "given").touch()
+    return server
+
+
+def _clear(server: Server) -> None:
+    """Drop every database that tests make."""
+    with psycopg.connect(server.url("postgres", "postgres")) as connection:
+        query = (
+            "select datname from pg_catalog.pg_database where datname = any (%s) or datname ~ %s"
+        )
+        names = connection.execute(query, [[EMPTY, MIGRATED, PGTAP, "draft"], "^test_"]).fetchall()
+    for (name,) in names:
+        _execute(server, "drop database if exists {} with (force)", name)
+
+
+def ensure_pgtap(directory: Path, server: Server) -> None:
     """Make the template for pgTAP files. Errors: Failure when there is no pgTAP to be had."""
     with embedded.lock(directory):
         if _exists(server, PGTAP):
             return
-        pgtap.ensure(server)
         _create(server, "draft", MIGRATED)
         with psycopg.connect(server.url("postgres", "draft"), autocommit=True) as connection:
-            connection.execute("create extension pgtap")
+            pgtap.load(connection)
             connection.execute(HELPERS.read_bytes())
         _execute(server, "alter database draft rename to {}", PGTAP)
 
 
 def stop(directory: Path) -> None:
     """End the run's server, if there is one, and remove all of it."""
+    if (directory / "given").exists() and ADMIN_URL:
+        _clear(GivenServer(ADMIN_URL))
     if (directory / "server").is_dir():
         embedded.stop(directory / "server")
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def copy(server: EmbeddedServer, template: str) -> Database:
+def copy(server: Server, template: str) -> Database:
     """A fresh database, copied from a template."""
     database = Database(server, f"test_{uuid.uuid4().hex[:12]}")
     _create(server, database.name, template)
@@ -111,7 +164,7 @@ def copy(server: EmbeddedServer, template: str) -> Database:
 
 
 @contextlib.contextmanager
-def clone(server: EmbeddedServer, template: str) -> Iterator[Database]:
+def clone(server: Server, template: str) -> Iterator[Database]:
     """A fresh database, copied from a template and dropped at the end."""
     database = copy(server, template)
     try:
@@ -120,20 +173,20 @@ def clone(server: EmbeddedServer, template: str) -> Iterator[Database]:
         _execute(server, "drop database if exists {} with (force)", database.name)
 
 
-def _create(server: EmbeddedServer, name: str, template: str) -> None:
+def _create(server: Server, name: str, template: str) -> None:
     """Copy a database; the rights on a database itself are not copied, so give them again."""
     _execute(server, "create database {} template {} owner saas_owner", name, template)
     _execute(server, "revoke all on database {} from public", name)
     _execute(server, "grant connect on database {} to saas_api, saas_migrator, saas_dba", name)
 
 
-def _exists(server: EmbeddedServer, name: str) -> bool:
+def _exists(server: Server, name: str) -> bool:
     with psycopg.connect(server.url("postgres", "postgres")) as connection:
         query = "select from pg_catalog.pg_database where datname = %s"
         return connection.execute(query, [name]).fetchone() is not None
 
 
-def _execute(server: EmbeddedServer, statement: LiteralString, *names: str) -> None:
+def _execute(server: Server, statement: LiteralString, *names: str) -> None:
     with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
         quoted = [sql.Identifier(name) for name in names]
         connection.execute(sql.SQL(statement).format(*quoted))

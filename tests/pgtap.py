@@ -17,7 +17,6 @@ from pathlib import Path
 import psycopg
 
 from api import embedded
-from api.embedded import EmbeddedServer
 from api.failure import Failure
 
 PACKAGE = "@electric-sql/pglite-pgtap@0.0.15"  # its archive holds pgTAP 1.3.5
@@ -49,14 +48,24 @@ def find_share() -> Path | None:
     return cached
 
 
-def ensure(server: EmbeddedServer) -> None:
-    """Errors: Failure when the server cannot make the extension."""
-    with psycopg.connect(server.url("postgres", "postgres")) as connection:
-        query = "select from pg_catalog.pg_available_extensions where name = 'pgtap'"
-        if connection.execute(query).fetchone() is None:
-            raise Failure(
-                f"no pgTAP: install your system's postgresql-*-pgtap, or npm to get {PACKAGE}"
-            )
+def load(connection: psycopg.Connection) -> None:
+    """
+    Make pgTAP's functions, as an extension or, on a server that has not got it, by its script.
+
+    Errors: Failure when there is no pgTAP to be had.
+    """
+    query = "select from pg_catalog.pg_available_extensions where name = 'pgtap'"
+    if connection.execute(query).fetchone() is not None:
+        connection.execute("create extension if not exists pgtap")
+        return
+    share = find_share() or SERVERS_OWN
+    control = share / "extension" / "pgtap.control"
+    if not control.exists():
+        raise Failure(
+            f"no pgTAP: install your system's postgresql-*-pgtap, or npm to get {PACKAGE}"
+        )
+    version = control.read_text().partition("default_version = '")[2].partition("'")[0]
+    connection.execute((share / "extension" / f"pgtap--{version}.sql").read_bytes())
 
 
 def _cache() -> Path:

@@ -56,7 +56,7 @@ def _url(config: pytest.Config) -> str:
     """The superuser's URL of the worker's pgTAP database; the run's end removes it."""
     if URL not in config.stash:
         directory = config.stash[databases.RUN]
-        server = databases.start(directory)
+        server = databases.start(directory, databases.ADMIN_URL)
         databases.ensure_pgtap(directory, server)
         config.stash[URL] = databases.copy(server, databases.PGTAP).admin_url
     return config.stash[URL]

@@ -183,9 +183,8 @@ def test_second_migrate_has_nothing_to_do(notes: Database, tree: Tree) -> None:
 
 
 def test_table_keeps_the_invariants_of_the_catalogue(root: Path, notes: Database) -> None:
-    pgtap.ensure(notes.server)
     with psycopg.connect(notes.admin_url, autocommit=True) as superuser:
-        superuser.execute("create extension pgtap")
+        pgtap.load(superuser)
         superuser.execute(databases.HELPERS.read_bytes())
     sql_files.run_file(root / "tests/sql/invariants.sql", notes.admin_url)
 
