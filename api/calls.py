@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 from aiohttp import hdrs, web
 from multidict import istr
 
@@ -20,7 +21,7 @@ from api.credentials import Credentials
 from api.database import Database
 from api.metrics import Metrics
 from api.passwords import Passwords
-from api.problems import Kind, RequestProblem
+from api.problems import UNAVAILABLE, Kind, RequestProblem, from_database
 from api.requests import RAW_BODY, identifier, read_body, read_idempotency_key, read_query
 from api.resources import NOTHING, Success
 from api.schemas import NO_QUERY, Query, Shape
@@ -32,6 +33,7 @@ REQUEST_ID = web.RequestKey("request_id", str)
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 AUTHENTICATE = "select 1 from api.authenticate($1)"
+SCHEMA_VERSION = "select version from api.schema_version() as version"
 
 
 @dataclass(slots=True)
@@ -140,6 +142,21 @@ def serve(route: Route, services: Services) -> Callable[[web.Request], Awaitable
         )
 
     return handle
+
+
+async def schema_version(services: Services) -> str | None:
+    """
+    The database's schema version; None where there is none, or none that this role may read.
+
+    Errors: 503 while the database cannot answer.
+    """
+    try:
+        version: str | None = await services.database.fetch_value(SCHEMA_VERSION)
+    except asyncpg.PostgresError as error:
+        if from_database(error).kind is UNAVAILABLE:
+            raise
+        return None
+    return version
 
 
 def request_id(request: web.Request) -> str:

@@ -25,6 +25,22 @@ LAST_BACKOFF_SECONDS = 2.0
 # The server's statement_timeout strikes first; this is for a network that swallows the answer.
 GRACE_SECONDS = 1.0
 
+# Sent in the startup packet, which wins over what `alter role saas_api set ...` left behind: a role
+# may do that to itself, and an attacker's setting must not outlive the attack.
+SESSION = {
+    "search_path": "pg_catalog",
+    "timezone": "UTC",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    "row_security": "on",
+    "transform_null_equals": "off",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "10s",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+}
+
 
 class PoolExhausted(Unavailable):
     """No connection became free in time."""
@@ -110,10 +126,9 @@ class Database:
         self._lease_seconds = lease_seconds
         self._statement_seconds = statement_timeout_ms / 1000 + GRACE_SECONDS
         self._server_settings = {
+            **SESSION,
             "application_name": application_name,
-            "search_path": "pg_catalog",
             "statement_timeout": str(statement_timeout_ms),
-            "timezone": "UTC",
         }
         self._role_check = role_check
         self._idle: list[_Link] = []

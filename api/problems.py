@@ -90,7 +90,6 @@ SQLSTATES: Final[Mapping[str, Kind]] = {
     "SA404": NOT_FOUND,
     "SA409": CONFLICT,
     "23505": CONFLICT,  # unique_violation of a constraint without a kind of its own
-    "25006": UNAVAILABLE,  # read_only_sql_transaction: a standby, or a failover under way
     "42501": FORBIDDEN,  # insufficient_privilege: a policy refused the row
     "55P03": UNAVAILABLE,  # lock_not_available
 }
@@ -99,6 +98,7 @@ SQLSTATE_CLASSES: Final[Mapping[str, Kind]] = {
     "08": UNAVAILABLE,  # connection exceptions
     "22": INVALID,  # data exceptions: input that passed the schemas and should not have
     "23": INVALID,  # integrity constraints, likewise
+    "25": UNAVAILABLE,  # invalid transaction state: a standby, a failover, a setting of the server
     "40": UNAVAILABLE,  # serialisation failures and deadlocks
     "53": UNAVAILABLE,  # insufficient resources
     "57": UNAVAILABLE,  # operator intervention: statement timeout, shutdown

@@ -4,7 +4,7 @@ import json
 
 from aiohttp import web
 
-from api.calls import Call, ok
+from api.calls import Call, ok, schema_version
 from api.problems import NOT_READY, Problem
 
 READY = b'{"status": "ready"}'
@@ -37,9 +37,6 @@ async def readyz(call: Call) -> web.Response:
     services = call.services
     if services.lifecycle.draining:
         raise Problem(NOT_READY, detail="The process is stopping.")
-    version = await services.database.fetch_value(
-        "select version from api.schema_version() as version"
-    )
-    if version != services.schema_version:
+    if await schema_version(services) != services.schema_version:
         raise Problem(NOT_READY, detail="The database's schema is not the one of this build.")
     return ok(READY)

@@ -1,6 +1,7 @@
 """Health: what the probes say, and what clients meet while the database is away."""
 
 import asyncio
+import re
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg  # type: ignore[import-untyped]
+import pytest
 
-from api import __version__, embedded
+from api import __version__, embedded, files
 from api.app import create_app
 from api.calls import Route
 from api.credentials import Credentials, new_session
+from api.database import SESSION
 from api.settings import Settings
 from tests import databases
 from tests.api import samples
@@ -284,21 +287,75 @@ async def test_database_closed_to_connections_is_503_and_later_200(
 
 
 async def test_database_read_only_is_503_for_writes_and_200_for_reads(
-    api: "Api", database: databases.Database
+    api: "Api",
+    database: databases.Database,
+    aiohttp_client: MakeClient,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As on a standby, or in a failover."""
     ada = await person(api, "ada")
     acme = await ada.organisation()
-    admin = await asyncpg.connect(database.admin_url)
-    await admin.execute(
-        f"alter role saas_api in database {database.name} set default_transaction_read_only = on"
-    )
-    await admin.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity"
-        " where datname = current_database() and usename = 'saas_api'"
-    )
-    await admin.close()
-    await asyncio.sleep(0.1)
+    monkeypatch.setitem(SESSION, "default_transaction_read_only", "on")
+    api = type(api)(await aiohttp_client(create_app(Settings(database_url=database.api_url))))
+    ada = replace(ada, client=api.client)
     assert is_unavailable(await ada.post("/orgs", {"name": "Apex"}))
     assert is_unavailable(await api.login(ada.email))
     assert (await ada.get(f"/orgs/{acme}")).status == 200
+
+
+async def test_settings_that_the_role_gave_itself_do_not_bind_the_api(
+    api: "Api", database: databases.Database, aiohttp_client: MakeClient
+) -> None:
+    """As left behind by an injection: a role may always `alter role` itself."""
+    ada = await person(api, "ada")
+    acme = await ada.organisation()
+    injected = await asyncpg.connect(database.api_url)
+    for setting in (
+        "default_transaction_isolation = 'serializable'",
+        "default_transaction_read_only = on",
+        "row_security = off",
+        "transform_null_equals = on",
+        "search_path = public",
+        "statement_timeout = '1ms'",
+        "transaction_timeout = '1ms'",
+        "idle_session_timeout = '1ms'",
+    ):
+        await injected.execute(f"alter role saas_api in database {database.name} set {setting}")
+    await injected.close()
+    api = type(api)(await aiohttp_client(create_app(Settings(database_url=database.api_url))))
+    ada = replace(ada, client=api.client)
+    assert (await api.get("/readyz")).status == 200
+    assert (await ada.get(f"/orgs/{acme}")).status == 200
+    assert (await ada.post("/orgs", {"name": "Apex"})).status == 201
+    assert (await api.login(ada.email)).status == 200
+
+
+async def test_every_setting_of_bootstrap_is_sent_at_each_connection() -> None:
+    names = re.findall(
+        r"^alter role saas_api set (\w+)",
+        (files.tree().sql / "bootstrap.sql").read_text(),
+        re.MULTILINE,
+    )
+    assert names
+    assert set(names) <= {*SESSION, "statement_timeout"}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "revoke execute on function api.schema_version() from saas_api",
+        "revoke usage on schema api from saas_api",
+        "drop function api.schema_version()",
+        "create or replace function api.schema_version() returns text"
+        " language sql stable as $$ select (1 / 0)::text; $$",
+    ],
+)
+async def test_readyz_whose_question_fails_is_503(
+    api: "Api", database: databases.Database, spoil: str
+) -> None:
+    """Never 403 or 500: a probe knows two answers."""
+    admin = await asyncpg.connect(database.admin_url)
+    await admin.execute(spoil)
+    await admin.close()
+    answer = await api.get("/readyz")
+    assert (answer.status, answer.problem) == (503, "not-ready")

@@ -33,6 +33,7 @@ def database_error(sqlstate: str, constraint: str | None = None) -> Any:
         ("23514", "projects_name_not_blank", 422, "invalid-request"),
         ("22P02", None, 422, "invalid-request"),
         ("08006", None, 503, "unavailable"),
+        ("25001", None, 503, "unavailable"),
         ("25006", None, 503, "unavailable"),
         ("40001", None, 503, "unavailable"),
         ("40P01", None, 503, "unavailable"),
