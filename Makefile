@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+LOCKS ?= requirements
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
@@ -10,7 +11,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet -
 	--universal --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test lint types format docs lock psql stop clean
+.PHONY: help setup serve test quality lint types format docs lock psql stop clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ serve: $(STAMP) ## serve the API on 127.0.0.1:8000 over the embedded PostgreSQL
 test: $(STAMP) ## run every test
 	@$(BIN)/pytest -n 2 $(ARGS)
 
+quality: ## run all that a change has to pass (ARGS="ruff mypy" runs some of it)
+	@PYTHON="$(PYTHON)" scripts/quality-gate.sh $(ARGS)
+
 lint: $(STAMP) ## check style with ruff
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -50,10 +54,10 @@ docs: $(STAMP) ## write docs/reference/schema.md anew from the comments in the S
 	@$(BIN)/python scripts/schema_reference.py
 
 lock: $(STAMP) ## resolve the dependencies anew (ARGS=--upgrade) into requirements/
-	@$(COMPILE) $(ARGS) --extra docs pyproject.toml -o requirements/runtime.txt
-	@$(COMPILE) $(ARGS) --extra docs --extra dev pyproject.toml -o requirements/dev.txt
-	@echo uv | $(COMPILE) $(ARGS) - -o requirements/uv.txt
-	@echo hatchling | $(COMPILE) $(ARGS) - -o requirements/build.txt
+	@$(COMPILE) $(ARGS) --extra docs pyproject.toml -o $(LOCKS)/runtime.txt
+	@$(COMPILE) $(ARGS) --extra docs --extra dev pyproject.toml -o $(LOCKS)/dev.txt
+	@echo uv | $(COMPILE) $(ARGS) - -o $(LOCKS)/uv.txt
+	@echo hatchling | $(COMPILE) $(ARGS) - -o $(LOCKS)/build.txt
 
 psql: $(STAMP) ## open psql on the configured database (ARGS="--role saas_owner")
 	@$(BIN)/saas-api psql $(ARGS)

@@ -1,0 +1,96 @@
+"""The wheel, in an environment that has never seen the checkout: `saas-api serve` answers there."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+UV = Path(sys.executable).with_name("uv")
+
+
+def uv(*arguments: str | Path, environment: str | Path = sys.prefix) -> None:
+    """Run uv for an environment."""
+    command = [UV, "--quiet", *arguments]
+    subprocess.run(command, check=True, env={**os.environ, "VIRTUAL_ENV": str(environment)})
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel as built from the files of the checkout."""
+    target = tmp_path_factory.mktemp("dist")
+    uv("build", "--wheel", "--no-build-isolation", "--out-dir", target, ROOT)
+    return next(target.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with the locked dependencies and the wheel, nothing else."""
+    environment = tmp_path_factory.mktemp("installed") / "environment"
+    lock = ROOT / "requirements" / "runtime.txt"
+    uv("venv", "--python", sys.executable, environment)
+    uv("pip", "sync", "--require-hashes", lock, environment=environment)
+    uv("pip", "install", "--no-deps", wheel, environment=environment)
+    return environment / "bin"
+
+
+@pytest.fixture
+def served(installed: Path, tmp_path: Path) -> Iterator[str]:
+    """The URL of `saas-api serve`, in an empty folder and with no setting but the port."""
+    environ = {n: v for n, v in os.environ.items() if not n.startswith(("SAAS_API_", "PYTHON"))}
+    tmp_path.chmod(0o711)
+    process = subprocess.Popen(
+        [installed / "saas-api", "serve", "--port", "0"],
+        cwd=tmp_path,
+        env=environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = ""
+    try:
+        for line in process.stderr:
+            said += line
+            if match := re.search(r" listens on (\S+)", line):
+                yield match[1]
+                break
+        else:
+            raise AssertionError(said)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        subprocess.run([installed / "saas-api", "stop"], cwd=tmp_path, env=environ, check=True)
+
+
+def test_wheel_holds_the_package_and_its_sql_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {name.partition("/")[0] for name in names} == {
+        "api",
+        f"{wheel.name.rpartition('-py3')[0]}.dist-info",
+    }
+    for folder, inside in (("sql", "api/_sql"), ("policies", "api/_policies")):
+        here = {path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*.sql")}
+        assert {f"{inside}/{path}" for path in here} <= names
+    assert "api/py.typed" in names
+
+
+def test_serve_answers_where_the_wheel_is_installed(served: str) -> None:
+    for path in ("/healthz", "/readyz"):
+        with urllib.request.urlopen(served + path, timeout=10) as answer:
+            assert answer.status == 200
+
+
+def test_saas_api_knows_its_version_there(installed: Path, wheel: Path) -> None:
+    said = subprocess.run(
+        [installed / "saas-api", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    assert said.split()[1] == wheel.name.split("-")[1]
