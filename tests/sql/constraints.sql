@@ -6,8 +6,6 @@ select plan(29);
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
 select tests.new_project('Apollo');
-insert into auth.passwords (user_id, salt, parameters, digest)
-values (tests.user_id('owner'), sha256('salt'), 'm=8,t=1,p=1', sha256('output'));
 
 select is(tests.answer(c.call, sha256('new')), c.answer, c.what)
 from (
@@ -69,29 +67,29 @@ from (
         ),
         -- auth.passwords
         (
-            $$ insert into auth.passwords (user_id, salt, parameters, digest)
-            values (tests.user_id('owner'), $1, 'm=8,t=1,p=1', $1) $$,
+            $$ insert into auth.passwords (user_id, email_digest, salt, parameters, digest)
+            values (tests.user_id('owner'), $1, $1, 'm=8,t=1,p=1', $1) $$,
             '23505 passwords_pkey', 'a user has one password'
         ),
         (
-            $$ insert into auth.passwords (user_id, salt, parameters, digest)
-            values (tests.user_id('nobody'), $1, 'm=8,t=1,p=1', $1) $$,
+            $$ insert into auth.passwords (user_id, email_digest, salt, parameters, digest)
+            values (tests.user_id('nobody'), $1, $1, 'm=8,t=1,p=1', $1) $$,
             '23503 passwords_user_id_fkey', 'a password is of a user who is there'
         ),
         (
-            $$ insert into auth.passwords (user_id, salt, parameters, digest)
-            values (tests.user_id('admin'), $1, 'm=8,t=1,p=1', substr($1, 2)) $$,
+            $$ insert into auth.passwords (user_id, email_digest, salt, parameters, digest)
+            values (tests.user_id('admin'), $1, $1, 'm=8,t=1,p=1', substr($1, 2)) $$,
             '23514 passwords_digest_is_sha256', 'a password is a digest'
         ),
         (
-            $$ insert into auth.passwords (user_id, salt, parameters, digest)
-            values (tests.user_id('admin'), substr($1, 1, 15), 'm=8,t=1,p=1', $1) $$,
+            $$ insert into auth.passwords (user_id, email_digest, salt, parameters, digest)
+            values (tests.user_id('admin'), $1, substr($1, 1, 15), 'm=8,t=1,p=1', $1) $$,
             '23514 passwords_salt_length', 'a salt has 16 bytes or more'
         ),
         (
-            $$ insert into auth.passwords (user_id, salt, parameters, digest)
-            values (tests.user_id('admin'), $1, 'm=8,t=1,p=1 or so', $1) $$,
-            '23514 passwords_parameters_valid', 'a cost is a cost and nothing after it'
+            $$ insert into auth.passwords (user_id, email_digest, salt, parameters, digest)
+            values (tests.user_id('admin'), $1, $1, 'm=8,t=1,p=1 or so', $1) $$,
+            '23514 passwords_parameters_bounded', 'a cost is a cost and nothing after it'
         ),
         -- auth.login_slots
         (

@@ -72,6 +72,12 @@ as $$
         tests.email(p_actor, p_organisation),
         initcap(p_actor)
     );
+    insert into auth.passwords (user_id, email_digest, salt, parameters, digest)
+    values (
+        tests.user_id(p_actor, p_organisation),
+        gate.email_digest(tests.email(p_actor, p_organisation)),
+        sha256('salt'), 'm=8,t=1,p=1', sha256('output')
+    );
     insert into auth.credentials (digest, user_id, expires_at)
     values (
         tests.credential(p_actor, p_organisation),

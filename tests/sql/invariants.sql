@@ -1,7 +1,7 @@
 -- What holds for every object of the product, those of later days too: each test lists the
 -- offenders, and there are none.
 begin;
-select plan(58);
+select plan(59);
 
 -- Partitions of days to come are objects like any other.
 set local role saas_owner;
@@ -79,9 +79,25 @@ select is_empty(
     $$
     select p.polname, t.name
     from pg_catalog.pg_policy as p join product_table as t on t.oid = p.polrelid
-    where p.polpermissive and 0 = any (p.polroles)
+    where
+        p.polpermissive
+        and 0 = any (p.polroles)
+        and exists (
+            select from (values (p.polqual), (p.polwithcheck)) as e (expression)
+            where
+                pg_get_expr(e.expression, p.polrelid)
+                !~ '^\(+CURRENT_USER = ''saas_api''::name\)'
+        )
     $$,
-    'every permissive policy names the roles it is for'
+    'every permissive policy names the role it is for'
+);
+select is_empty(
+    $$
+    select p.polname, t.name
+    from pg_catalog.pg_policy as p join product_table as t on t.oid = p.polrelid
+    where 'saas_api'::regrole = any (p.polroles)
+    $$,
+    'no policy is for saas_api by TO: DROP OWNED BY saas_api would take it away'
 );
 select is_empty(
     $$

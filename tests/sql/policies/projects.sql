@@ -345,14 +345,14 @@ select lives_ok(
 -- The owner of the table.
 select tests.as('viewer');
 set local role saas_owner;
-select is_empty(
-    'select name from app.projects',
+select throws_ok(
+    'select name from app.projects', '42501', null,
     'the role that owns the table reads no project, in whatever context'
 );
 select tests.as_nobody();
 set local role saas_owner;
-select is_empty(
-    'select name from app.projects',
+select throws_ok(
+    'select name from app.projects', '42501', null,
     'the role that owns the table reads no project without a context'
 );
 

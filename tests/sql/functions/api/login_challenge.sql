@@ -2,8 +2,6 @@ begin;
 select plan(9);
 
 select tests.new_tenant('Acme');
-insert into auth.passwords (user_id, salt, parameters, digest)
-values (tests.user_id('owner'), sha256('salt'), 'm=8,t=1,p=1', sha256('output'));
 
 select tests.as_nobody();
 select results_eq(

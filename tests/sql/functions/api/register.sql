@@ -81,7 +81,7 @@ from (
             'x@y', null, '\x0123'::bytea, 'm=8,t=1,p=1', '23514 passwords_salt_length',
             'uses a short salt'
         ),
-        ('x@y', null, sha256('s'), 'cheap', '23514 passwords_parameters_valid', 'makes up the cost')
+        ('x@y', null, sha256('s'), 'cheap', '23514 passwords_parameters_bounded', 'makes up the cost')
 ) as r (email, display_name, salt, parameters, answer, what);
 select is(
     tests.answer(
