@@ -8,6 +8,7 @@ The caller's transaction holds it all.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -32,6 +33,36 @@ MISSING = (
     psycopg.errors.UndefinedObject,
     psycopg.errors.UndefinedFunction,
 )
+
+COMMENT = re.compile(r"--.*")
+POLICY = re.compile(r"\bcreate policy (\w+)\s+on (\w+)\.(\w+)")
+TRIGGER = re.compile(r"\bcreate (?:constraint )?trigger (\w+)\s.*?\son\s+(\w+)\.(\w+)", re.DOTALL)
+
+# Kind, schema, table (or null) and name of all that definitions make. A disabled trigger is none.
+OBJECTS: LiteralString = """
+select 'policy', n.nspname, c.relname, p.polname
+from pg_catalog.pg_policy as p
+join pg_catalog.pg_class as c on c.oid = p.polrelid
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+union all
+select 'trigger', n.nspname, c.relname, t.tgname
+from pg_catalog.pg_trigger as t
+join pg_catalog.pg_class as c on c.oid = t.tgrelid
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where t.tgenabled <> 'D' and not t.tgisinternal
+union all
+select 'function', n.nspname, null, p.proname
+from pg_catalog.pg_proc as p
+join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+where n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
+union all
+select 'view', n.nspname, null, c.relname
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where c.relkind = 'v' and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
+"""
+
+Object = tuple[str, str, str | None, str]  # kind, schema, table, name
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +101,42 @@ def recorded(connection: psycopg.Connection) -> dict[str, str]:
 
 
 def compare(connection: psycopg.Connection, tree: files.Tree) -> Changes:
-    """What differs between the files and the ledger."""
+    """What differs between the files and the ledger, or is gone although the ledger has it."""
     ours, theirs = read(tree), recorded(connection)
+    gone = {path for path, _ in missing(connection, tree)}
     return Changes(
-        tuple(d for d in ours if theirs.get(d.path) != d.sha256),
+        tuple(d for d in ours if theirs.get(d.path) != d.sha256 or d.path in gone),
         tuple(sorted(theirs.keys() - {d.path for d in ours})),
     )
+
+
+def missing(connection: psycopg.Connection, tree: files.Tree) -> list[tuple[str, str]]:
+    """The file and the description of each object that the files make and the database lacks."""
+    there: set[Object] = set(connection.execute(OBJECTS).fetchall())
+    return [
+        (
+            definition.path,
+            f"{kind} " + (f"{name} on {schema}.{table}" if table else f"{schema}.{name}"),
+        )
+        for definition in read(tree)
+        for kind, schema, table, name in _makes(definition)
+        if (kind, schema, table, name) not in there
+    ]
+
+
+def _makes(definition: Definition) -> Iterator[Object]:
+    """The objects that a file names."""
+    path = definition.path
+    text = COMMENT.sub("", definition.text.decode())
+    match _kind(path):
+        case "functions":
+            yield "function", _schema(path), None, _stem(path)
+        case "views":
+            yield "view", _schema(path), None, _stem(path)
+        case "triggers":
+            yield from (("trigger", *m[1:], m[0]) for m in TRIGGER.findall(text))
+        case _:
+            yield from (("policy", *m[1:], m[0]) for m in POLICY.findall(text))
 
 
 def replay(connection: psycopg.Connection, tree: files.Tree, changes: Changes, say: Say) -> None:

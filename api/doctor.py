@@ -12,7 +12,7 @@ from typing import Literal, LiteralString
 
 import psycopg
 
-from api import files, migrate, urls
+from api import definitions, files, migrate, urls
 from api.settings import Settings
 
 Level = Literal["ok", "warning", "failure"]
@@ -289,10 +289,16 @@ CHECKS = (
     ),
 )
 
+# Name, value, and how to be rid of it: null where bootstrap sets it, '' where bootstrap resets it.
 SETTINGS_QUERY: LiteralString = """
-select pg_catalog.split_part(setting, '=', 1), pg_catalog.substr(
-    setting, pg_catalog.strpos(setting, '=') + 1
-)
+select
+    pg_catalog.split_part(setting, '=', 1),
+    pg_catalog.substr(setting, pg_catalog.strpos(setting, '=') + 1),
+    case
+        when s.setrole = 0 and s.setdatabase = 0 then 'alter role all reset it'
+        when s.setrole = 0 then pg_catalog.format('alter database %I reset it', current_database())
+        when s.setdatabase <> 0 then ''
+    end
 from pg_catalog.pg_db_role_setting as s
 cross join lateral pg_catalog.unnest(s.setconfig) as setting
 where
@@ -316,21 +322,36 @@ def examine(url: str, settings: Settings) -> Iterator[Finding]:
             found = [row[0] for row in connection.execute(check.query)]
             yield from _report(check, found)
         yield from _report(
-            Check("the settings of saas_api are those of bootstrap", "warning", "", BOOTSTRAP),
+            Check("the settings of saas_api are those of bootstrap", "warning", "", ""),
             _settings(connection),
         )
-    current, expected = migrate.current_version(url), migrate.expected_version()
+        yield from _report(
+            Check("all functions, views, triggers and policies are there", "failure", "", MIGRATE),
+            [
+                f"{what} ({path}) is missing"
+                for path, what in definitions.missing(connection, files.tree())
+            ],
+        )
     yield from _report(
-        Check(f"the schema is {expected}", "failure", "", MIGRATE),
-        [] if current == expected else [f"it is {current or 'not there'}"],
+        Check(f"the schema is {migrate.expected_version()}", "failure", "", MIGRATE), _schema(url)
     )
+
+
+def _schema(url: str) -> list[str]:
+    """What the schema version is, if it is not this build's."""
+    try:
+        current = migrate.current_version(url)
+    except migrate.Unreadable as error:
+        return [str(error)]
+    return [] if current == migrate.expected_version() else [f"it is {current or 'not there'}"]
 
 
 def _report(check: Check, found: list[str]) -> Iterator[Finding]:
     if not found:
         yield Finding("ok", check.name, "")
     for text in found:
-        yield Finding(check.level, check.name, f"{text}; {check.advice}")
+        advice = f"; {check.advice}" if check.advice else ""
+        yield Finding(check.level, check.name, text + advice)
 
 
 def _version(connection: psycopg.Connection, settings: Settings) -> Finding:
@@ -362,9 +383,12 @@ def _settings(connection: psycopg.Connection) -> list[str]:
     text = (files.tree().sql / "bootstrap.sql").read_text()
     lines = re.findall(r"^alter role saas_api set (\w+) = '?([^';]+)'?;", text, re.MULTILINE)
     expected = {name.lower(): value for name, value in lines}
-    actual = {name.lower(): value for name, value in connection.execute(SETTINGS_QUERY)}
+    actual = [(n.lower(), value, cure) for n, value, cure in connection.execute(SETTINGS_QUERY)]
+    unset = expected.keys() - {name for name, _, cure in actual if cure is None}
     return [
-        f"{name} is {actual.get(name, 'not set')} instead of {expected.get(name, 'not set')}"
-        for name in sorted(expected.keys() | actual.keys())
-        if expected.get(name) != actual.get(name)
+        f"{name} is not set instead of {expected[name]}; {BOOTSTRAP}" for name in sorted(unset)
+    ] + [
+        f"{name} is {value} instead of {expected.get(name, 'not set')}; {cure or BOOTSTRAP}"
+        for name, value, cure in sorted(actual)
+        if expected.get(name) != value
     ]

@@ -2,8 +2,9 @@
 Bring a database to the schema of sql/ and policies/: `saas-api migrate`.
 
 Migrations (sql/migrations, by yoyo) change tables, once. Definitions (functions, views, triggers,
-policies) are current files, replayed in one transaction when their text changed and dropped when
-they are gone. The ledger of both is schema deploy (sql/ledger.sql).
+policies) are current files, replayed in one transaction when their text changed or what they made
+is gone, and dropped when they are gone themselves. The ledger of both is schema deploy
+(sql/ledger.sql).
 """
 
 import hashlib
@@ -25,6 +26,10 @@ from api.failure import Failure
 
 LOCK_TIMEOUT = "10s"
 NAME = "SAAS_API_MIGRATION_DATABASE_URL"
+
+
+class Unreadable(Failure):
+    """The database has a schema version, perhaps, but does not tell it to this role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ def current_version(url: str) -> str | None:
     """
     The schema version of a database, read as the API's role; None when it was never migrated.
 
-    Errors: Failure when the database cannot be reached.
+    Errors: Failure when the database cannot be reached, Unreadable when it does not say.
     Source: sql/functions/api/schema_version.sql
     """
     with urls.connect(url, name="SAAS_API_DATABASE_URL") as connection:
@@ -77,9 +82,11 @@ def current_version(url: str) -> str | None:
             psycopg.errors.UndefinedFunction,
             psycopg.errors.UndefinedTable,
             psycopg.errors.InvalidSchemaName,
-            psycopg.errors.InsufficientPrivilege,
         ):
             return None
+        except psycopg.Error as error:
+            reason = error.diag.message_primary or type(error).__name__
+            raise Unreadable(f"{connection.info.user} cannot read it ({reason})") from None
     return str(row[0]) if row and row[0] else None
 
 
@@ -104,7 +111,8 @@ def run(url: str, tree: files.Tree | None = None, *, say: Say = say_nothing) -> 
         if todo.migrations:
             _apply_migrations(url, tree, connection, todo.migrations, say)
         with _definitions_transaction(connection):
-            definitions.replay(connection, tree, todo.changes, say)
+            # Compared again: a migration may have taken away what a definition made.
+            definitions.replay(connection, tree, definitions.compare(connection, tree), say)
             connection.execute("set local role saas_owner")
             connection.execute("delete from deploy.schema_version")
             connection.execute(

@@ -53,8 +53,17 @@ comment on role saas_dba is 'Group of people who inspect: reads dba.*, may imper
 
 grant saas_owner, saas_gate, saas_audit to saas_migrator with inherit false, set true, admin false; -- noqa: PRS
 
--- 2. What a session of each login role starts with. A role may change its own settings: the API sends
---    its own at each connection, and `saas-api doctor` compares.
+-- 2. What a session of each login role starts with, and nothing else. A role may change its own settings,
+--    so the API does not rely on these: it sends all of them, and those that could change what a
+--    statement means, at each connection (SESSION in api/database.py). `saas-api doctor` compares.
+alter role saas_api reset all;
+alter role saas_migrator reset all;
+do $$
+begin
+    execute format('alter role saas_api in database %I reset all', current_database());
+    execute format('alter role saas_migrator in database %I reset all', current_database());
+end
+$$;
 alter role saas_api set search_path = pg_catalog;
 alter role saas_api set timezone = 'UTC';
 alter role saas_api set default_transaction_isolation = 'read committed';

@@ -138,12 +138,27 @@ def test_good_database_has_no_findings(server: EmbeddedServer) -> None:
         (
             "alter role saas_api set search_path = public",
             "alter role saas_api set search_path = pg_catalog",
-            "search_path is public instead of pg_catalog",
+            "search_path is public instead of pg_catalog; run saas-api bootstrap",
+        ),
+        (
+            "alter role saas_api in database saas set search_path = public",
+            "alter role saas_api in database saas reset search_path",
+            "search_path is public instead of pg_catalog; run saas-api bootstrap",
+        ),
+        (
+            "alter role saas_api reset timezone",
+            "alter role saas_api set timezone = 'UTC'",
+            "timezone is not set instead of UTC; run saas-api bootstrap",
         ),
         (
             "alter database saas set row_security = off",
             "alter database saas reset row_security",
-            "row_security is off instead of not set",
+            "row_security is off instead of not set; alter database saas reset it",
+        ),
+        (
+            "revoke usage on schema api from saas_api",
+            "grant usage on schema api to saas_api",
+            "saas_api cannot read it (permission denied for schema api); run saas-api migrate",
         ),
         (
             "update deploy.schema_version set version = 'old'",
@@ -162,6 +177,57 @@ def test_spoilt_database_is_found_out(
         assert [line for line in lines if expected in line], lines
     finally:
         execute(server, repair or _version())
+    assert examine(server) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (
+            "drop policy tenant_isolation on app.projects",
+            "policy tenant_isolation on app.projects (policies/projects.sql) is missing",
+        ),
+        (
+            "drop trigger _900_audit_insert on app.projects",
+            "trigger _900_audit_insert on app.projects (sql/triggers/projects.sql) is missing",
+        ),
+        (
+            "alter table app.projects disable trigger _900_audit_insert",
+            "trigger _900_audit_insert on app.projects (sql/triggers/projects.sql) is missing",
+        ),
+        (
+            "drop view api.projects cascade",
+            "view api.projects (sql/views/api/projects.sql) is missing",
+        ),
+        (
+            "drop function ctx.tenant_id() cascade",
+            "function ctx.tenant_id (sql/functions/ctx/tenant_id.sql) is missing",
+        ),
+    ],
+)
+def test_missing_object_is_found_out_and_migrate_makes_it_again(
+    server: EmbeddedServer, spoil: str, expected: str
+) -> None:
+    """Although no file changed."""
+    execute(server, spoil)
+    lines = [finding.line() for finding in examine(server)]
+    assert [line for line in lines if expected in line and "run saas-api migrate" in line], lines
+    migrate.run(server.url("saas_migrator"))
+    assert examine(server) == []
+
+
+def test_bootstrap_undoes_the_settings_that_a_role_gave_itself(server: EmbeddedServer) -> None:
+    """What doctor advises cures what it reports."""
+    for change in (
+        "alter role saas_api set row_security = off",
+        "alter role saas_api set search_path = public",
+        "alter role saas_api in database saas set default_transaction_isolation = 'serializable'",
+    ):
+        execute(server, change)
+    lines = [finding.line() for finding in examine(server)]
+    assert all("run saas-api bootstrap" in line for line in lines if "settings" in line), lines
+    assert len([line for line in lines if "settings of saas_api" in line]) == 3
+    bootstrap.bootstrap(server.url("postgres", "postgres"), database="saas")
     assert examine(server) == []
 
 
