@@ -40,7 +40,7 @@ order by array_position(%s, n.nspname::text)
 RELATIONS_SQL = """
 select c.oid, c.relname, c.relkind = 'v', obj_description(c.oid, 'pg_class')
 from pg_class as c
-where c.relnamespace = %s and c.relkind in ('r', 'p', 'v')
+where c.relnamespace = %s and c.relkind in ('r', 'p', 'v') and not c.relispartition
 order by c.relkind <> 'v', c.relname
 """
 

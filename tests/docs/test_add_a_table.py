@@ -94,13 +94,15 @@ def _tenant(url: str, name: str) -> Tenant:
         )
         organisation_id = _value(
             connection,
-            "select api.create_organisation(%s, 'docs', %s) ->> 'organisation_id'",
+            "select body ->> 'organisation_id'"
+            " from api.create_organisation(%s, 'docs', %s, null, null)",
             credential,
             name,
         )
         project_id = _value(
             connection,
-            "select api.create_project(%s, 'docs', %s, 'Apollo', null, 'active') ->> 'project_id'",
+            "select body ->> 'project_id'"
+            " from api.create_project(%s, 'docs', %s, 'Apollo', null, 'active', null, null)",
             credential,
             organisation_id,
         )
@@ -154,7 +156,8 @@ def test_note_may_not_point_at_another_tenants_project(
 def test_deleted_project_takes_no_note(connection: psycopg.Connection, acme: Tenant) -> None:
     project_id = _value(
         connection,
-        "select api.create_project(%s, 'docs', %s, 'Old', null, 'active') ->> 'project_id'",
+        "select body ->> 'project_id'"
+        " from api.create_project(%s, 'docs', %s, 'Old', null, 'active', null, null)",
         acme.credential,
         acme.organisation_id,
     )
