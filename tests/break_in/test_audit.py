@@ -170,7 +170,7 @@ ATTEMPTS = [
         "a fresh account entered before the trigger, to be named instead",
         *MINE,
         "update app.projects set name = 'x' returning gate.register("
-        "'scapegoat@attacker.example', null, %(salt)s, 'm=1,t=1,p=1', 'x', 'r')",
+        "'scapegoat@attacker.example', null, %(salt)s, 'm=8,t=1,p=1', 'x', 'r')",
         refused="42501",
     ),
     attempt(

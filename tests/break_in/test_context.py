@@ -39,7 +39,7 @@ SHIFTED = """
         v_user_id text;
     begin
         perform gate.register(
-            'shifted@attacker.example', null, %(salt)s, 'm=1,t=1,p=1', 'x',
+            'shifted@attacker.example', null, %(salt)s, 'm=8,t=1,p=1', 'x',
             concat_ws({separator}, 'k', '', %(victim)s::text, 'owner', v_moment, 'z')
         );
         v_user_id := current_setting('app.user_id');
@@ -279,7 +279,7 @@ ATTEMPTS = [
     attempt(
         "a fresh account is in no organisation",
         "begin",
-        "select gate.register('new@attacker.example', null, %(salt)s, 'm=1,t=1,p=1', 'x', 'r')",
+        "select gate.register('new@attacker.example', null, %(salt)s, 'm=8,t=1,p=1', 'x', 'r')",
         "select gate.remove_member(%(vera_id)s)",
         answers=[(False,)],
     ),

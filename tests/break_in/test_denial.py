@@ -25,7 +25,7 @@ VICTIMS_CALLS = (
     "select api.delete_project(%(vera)s, 'r', %(victim)s, %(victim_project)s)",
     "select * from api.login(%(vera_email)s, 'vera', sha256('new'), 60, 'r')",
     "select api.create_organisation(%(vera)s, 'r', 'x', null, null)",
-    "select api.register('v2@victim.example', null, %(salt)s, 'm=1,t=1,p=1', 'x', 'r')",
+    "select api.register('v2@victim.example', null, %(salt)s, 'm=8,t=1,p=1', 'x', 'r')",
 )
 
 LOCKS = [
@@ -135,7 +135,7 @@ HOLDS = [
     Hold(
         "an account and an organisation not yet committed",
         (
-            "select api.register('m2@attacker.example', null, %(salt)s, 'm=1,t=1,p=1', 'x', 'r')",
+            "select api.register('m2@attacker.example', null, %(salt)s, 'm=8,t=1,p=1', 'x', 'r')",
             "select gate.create_organisation('x')",
         ),
     ),

@@ -218,7 +218,7 @@ LOGINS = [
     ),
     attempt(
         "an account is not opened twice to reset its password",
-        "select gate.register(%(vera_email)s, null, %(salt)s, 'm=1,t=1,p=1', 'x', 'r')",
+        "select gate.register(%(vera_email)s, null, %(salt)s, 'm=8,t=1,p=1', 'x', 'r')",
         refused="23505",
     ),
 ]

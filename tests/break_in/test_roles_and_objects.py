@@ -63,9 +63,8 @@ ROLES = [
         refused="42501",
     ),
     attempt(
-        "drop owned by saas_api takes away nothing that others granted it",
+        "drop owned by saas_api takes away no grant and no policy",
         "set client_min_messages = error",
-        "begin",
         "drop owned by saas_api",
         "select has_schema_privilege('gate', 'usage'),"
         " has_table_privilege('app.projects', 'select')",

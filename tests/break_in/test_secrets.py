@@ -78,9 +78,9 @@ ATTEMPTS = [
         "a salt is made up for an email that nobody has, the same at each asking",
         """
         select count(distinct salt) from (
-            select salt from gate.login_challenge('nobody@nowhere.example', 'm=1,t=1,p=1')
+            select salt from gate.login_challenge('nobody@nowhere.example', 'm=8,t=1,p=1')
             union all
-            select salt from gate.login_challenge('NOBODY@nowhere.example', 'm=2,t=1,p=1')
+            select salt from gate.login_challenge('NOBODY@nowhere.example', 'm=16,t=1,p=1')
         ) as two
         """,
         answers=[(1,)],
@@ -106,7 +106,7 @@ ATTEMPTS = [
         "a taken email is refused without the row that has it",
         """
         select gate.register(
-            upper(%(vera_email)s), null, %(salt)s, 'm=1,t=1,p=1', 'x', 'r'
+            upper(%(vera_email)s), null, %(salt)s, 'm=8,t=1,p=1', 'x', 'r'
         )
         """,
         refused="23505",
