@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -31,9 +32,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder() -> Iterator[Path]:
+    """A folder that others may enter: PostgreSQL does not run as root."""
+    with tempfile.TemporaryDirectory(prefix="saas-api-wheel-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, folder: Path) -> Path:
     """The programs of an environment with the locked dependencies and the wheel, nothing else."""
-    environment = tmp_path_factory.mktemp("installed") / "environment"
+    environment = folder / "environment"
     lock = ROOT / "requirements" / "runtime.txt"
     uv("venv", "--python", sys.executable, environment)
     uv("pip", "sync", "--require-hashes", lock, environment=environment)
@@ -42,13 +51,12 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def served(installed: Path, tmp_path: Path) -> Iterator[str]:
+def served(installed: Path, folder: Path) -> Iterator[str]:
     """The URL of `saas-api serve`, in an empty folder and with no setting but the port."""
     environ = {n: v for n, v in os.environ.items() if not n.startswith(("SAAS_API_", "PYTHON"))}
-    tmp_path.chmod(0o711)
     process = subprocess.Popen(
         [installed / "saas-api", "serve", "--port", "0"],
-        cwd=tmp_path,
+        cwd=folder,
         env=environ,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -67,7 +75,7 @@ def served(installed: Path, tmp_path: Path) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
-        subprocess.run([installed / "saas-api", "stop"], cwd=tmp_path, env=environ, check=True)
+        subprocess.run([installed / "saas-api", "stop"], cwd=folder, env=environ, check=True)
 
 
 def test_wheel_holds_the_package_and_its_sql_and_nothing_else(wheel: Path) -> None:

@@ -42,7 +42,7 @@ create table audit.events (
     ),
     -- The first half is cheap, and true of nearly all: it only looks for the words anywhere.
     constraint events_changes_no_secret_name check (
-        not lower(changes::text) like any (
+        not lower(changes::text) like any ( -- noqa: LT01, LT06
             array[
                 '%passw%', '%passphrase%', '%secret%', '%token%', '%credential%', '%digest%',
                 '%hash%', '%salt%', '%raw%key%', '%private%key%', '%authorization%', '%cookie%'
