@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from api import __version__, embedded, maintain, migrate, urls
 from api.bootstrap import LOGIN_ROLES, bootstrap
@@ -26,10 +27,17 @@ URL_VARIABLES = {
 }
 OWNERS = ("saas_owner", "saas_gate", "saas_audit")  # what saas_migrator may become
 
+EMBEDDED_ROLES = (*URL_VARIABLES, *OWNERS, "saas_dba", "postgres")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if options.command is _psql:
+        options.arguments = _without_dashes(rest)
+    elif rest:
+        parser.error(f"unknown: {' '.join(rest)}")
     try:
         return int(options.command(options))
     except (Failure, SettingsError) as error:
@@ -51,8 +59,23 @@ def _say(line: str) -> None:
     print(f"saas-api: {line}", file=sys.stderr, flush=True)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is one line, like all that goes wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"saas-api: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+
+def _without_dashes(arguments: list[str]) -> list[str]:
+    """What is for psql; a `--` may set it off."""
+    if "--" not in arguments:
+        return arguments
+    first = arguments.index("--")
+    return arguments[:first] + arguments[first + 1 :]
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="saas-api", description=__doc__.split("\n")[1])
+    parser = _Parser(prog="saas-api", description=__doc__.split("\n")[1])
     parser.add_argument("--version", action="version", version=f"saas-api {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -79,9 +102,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--admin-url", required=True, help="libpq URL of a superuser or creator")
     command.set_defaults(command=_bootstrap)
 
-    command = commands.add_parser("psql", help="open psql on the database")
+    command = commands.add_parser(
+        "psql",
+        help="open psql on the database",
+        epilog="Everything else is handed to psql: saas-api psql -c 'select 1'",
+        allow_abbrev=False,
+    )
     command.add_argument("--role", default="saas_api", help="default: saas_api")
-    command.add_argument("arguments", nargs="*", metavar="-- ARGS", help="handed to psql")
     command.set_defaults(command=_psql)
 
     command = commands.add_parser("url", help="print the libpq URL of a role")
@@ -106,6 +133,11 @@ def _serve(options: argparse.Namespace) -> int:
         if (value := getattr(options, name)) is not None
     }
     settings = load({**os.environ, **given})
+
+    from api import server as http  # only this command needs the HTTP stack
+
+    # First of all, so that a second server on a port that is taken changes nothing.
+    listener = http.listen(settings.host, settings.port)
     if settings.database_url is None:
         server = _embedded()
         url = server.url("saas_migrator")
@@ -115,15 +147,30 @@ def _serve(options: argparse.Namespace) -> int:
         maintain.run(url)
         settings = dataclasses.replace(settings, database_url=server.url())
     else:
+        _refuse_unfit_role(settings.database_url)
         _refuse_other_schema(settings.database_url)
+    return http.serve(settings, listener)
 
-    from api.server import serve  # only this command needs the HTTP stack
 
-    return serve(settings)
+def _refuse_unfit_role(url: str) -> None:
+    from api.doctor import role_faults
+
+    if reasons := role_faults(url):
+        raise Failure(
+            f"the database role must not serve: {'; '.join(reasons)}: "
+            "let SAAS_API_DATABASE_URL name saas_api"
+        )
 
 
 def _refuse_other_schema(url: str) -> None:
-    current, expected = migrate.current_version(url), migrate.expected_version()
+    expected = migrate.expected_version()
+    try:
+        current = migrate.current_version(url)
+    except migrate.Unreadable as error:
+        raise Failure(
+            f"the database's schema version: {error}: let SAAS_API_DATABASE_URL name saas_api, "
+            "and run saas-api migrate"
+        ) from None
     if current != expected:
         raise Failure(
             f"the database is at schema {current or 'none'}, this build needs {expected}: "
@@ -235,6 +282,8 @@ def _role_url(role: str) -> str:
     """
     settings = _database_settings(os.environ)
     if settings.database_url is None and settings.migration_database_url is None:
+        if role not in EMBEDDED_ROLES:
+            raise Failure(f"no URL leads to {role}: one of {', '.join(EMBEDDED_ROLES)}")
         server = _embedded()
         if role in OWNERS:
             return _as_role(server.url("saas_migrator"), role)

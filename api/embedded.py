@@ -99,7 +99,8 @@ def lock(directory: Path, say: Say = say_nothing) -> Iterator[None]:
         handle = (directory / "lock").open("a")
     except OSError as error:
         raise Failure(
-            f"cannot write to {directory} ({error.strerror}): run as its owner, or elsewhere"
+            f"cannot write to {directory.absolute()} ({error.strerror}): "
+            "run as its owner, or elsewhere"
         ) from None
     with handle:
         try:

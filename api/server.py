@@ -7,6 +7,7 @@ turns away from it; then it stops listening, finishes the requests under way, an
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import resource
@@ -41,10 +42,11 @@ BACKLOG = 2048
 CHECK_SECONDS = 5.0
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, listener: socket.socket | None = None) -> int:
     """
     Serve until told to stop, and return the exit status: 0 after an orderly end.
 
+    `listener` is what `listen` made, where the caller had to know early that the port is free.
     Does not return in the worker processes.
     Errors: Failure when it cannot start (URL unusable, role unfit, port taken, docs
     package missing).
@@ -59,13 +61,7 @@ def serve(settings: Settings) -> int:
         raise Failure(
             f"the database role must not serve: {'; '.join(reasons)}: see saas-api doctor"
         )
-    try:
-        listener = _listen(settings.host, settings.port)
-    except OSError as error:
-        raise Failure(
-            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}):"
-            " set SAAS_API_PORT or --port to a free one"
-        ) from error
+    listener = listener or listen(settings.host, settings.port)
     try:
         directory = tempfile.TemporaryDirectory(prefix="saas-api-metrics-")
     except OSError as error:
@@ -113,8 +109,22 @@ def _allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """
+    A listening socket, bound here so that a port that is taken is said in one line.
+
+    Errors: Failure that names the setting to be changed.
+    """
+    try:
+        return _listen(host, port)
+    except OSError as error:
+        place = f"cannot listen on {host}:{port} ({error.strerror or error})"
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise Failure(f"{place}: set SAAS_API_HOST or --host to an address of here") from None
+        raise Failure(f"{place}: set SAAS_API_PORT or --port to a free one") from None
+
+
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket, bound here so that a port that is taken is said in one line."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -147,6 +148,32 @@ def test_psql_and_url_lead_to_the_role(home: Path, role: str, expected: str) -> 
     assert by_url.stdout.strip() == expected
 
 
+@pytest.mark.parametrize("dashes", [[], ["--"]])
+def test_psql_hands_on_what_is_not_its_own(home: Path, dashes: list[str]) -> None:
+    query = ["-X", "--tuples-only", "-A", "-c", "select current_user"]
+    result = saas_api("psql", *dashes, *query, home=home)
+    assert (result.returncode, result.stdout) == (0, "saas_api\n"), result.stderr
+
+
+def test_serve_on_a_port_that_is_taken_changes_nothing(tmp_path: Path) -> None:
+    """Not even a data directory is made."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = saas_api("serve", "--port", port, home=tmp_path)
+    assert (result.returncode, len(result.stderr.splitlines())) == (1, 1), result.stderr
+    assert "SAAS_API_PORT" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("role", ["saas_migrator", "postgres"])
+def test_serve_as_another_role_names_the_right_one(database: Database, role: str) -> None:
+    """And does not say that the schema is not there."""
+    result = saas_api("serve", "--port", "0", SAAS_API_DATABASE_URL=database.url(role))
+    assert result.returncode == 1
+    assert "let SAAS_API_DATABASE_URL name saas_api" in result.stderr
+    assert "migrate" not in result.stderr.replace("saas_migrator", "")
+
+
 def test_doctor_of_the_embedded_server_finds_no_failure(home: Path) -> None:
     saas_api("migrate", home=home)
     result = saas_api("doctor", home=home)
@@ -192,6 +219,9 @@ def test_serve_on_a_foreign_database_of_another_schema_names_the_command(
         (["migrate"], {"SAAS_API_DATABASE_URL": NOWHERE}, "SAAS_API_MIGRATION_DATABASE_URL is"),
         (["migrate"], {"SAAS_API_ENVIRONMENT": "production"}, "set SAAS_API_DATABASE_URL"),
         (["doctor"], {"SAAS_API_DATABASE_URL": NOWHERE}, "cannot connect"),
+        (["serve", "--host", "nohost.invalid"], {}, "SAAS_API_HOST"),
+        (["serve", "--host", "203.0.113.1", "--port", "0"], {}, "SAAS_API_HOST"),
+        (["url", "--role", "nobody"], {}, "no URL leads to nobody"),
         (["url", "--role", "saas_dba"], {"SAAS_API_DATABASE_URL": NOWHERE}, "no URL leads to"),
         (["bootstrap", "--admin-url", NOWHERE], {}, "cannot connect with the admin URL"),
         (["bootstrap", "--admin-url", "hush=="], {}, "the admin URL is no libpq URL"),
@@ -208,9 +238,22 @@ def test_failure_is_one_line_without_secrets(
     assert "hush" not in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["unknown"], ["bootstrap"], ["serve", "--unknown"]])
-def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
-    assert saas_api(*arguments).returncode == 2
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["unknown"], ["bootstrap"], ["serve", "--unknown"], ["maintain", "--keep-audit-months=x"]],
+)
+def test_wrong_usage_is_one_line_and_status_2(arguments: list[str]) -> None:
+    result = saas_api(*arguments)
+    assert result.returncode == 2
+    assert result.stderr.startswith("saas-api: ")
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_that_cannot_be_written_is_named_in_full(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    result = saas_api("url", home=tmp_path)
+    assert f"cannot write to {tmp_path}/.data" in result.stderr
 
 
 def test_wheel_in_an_empty_environment_serves(home: Path, tmp_path: Path) -> None:
