@@ -30,7 +30,7 @@ HttpClient = TestClient[web.Request, web.Application]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response that has been read: `body` is its JSON, None where it has none."""
+    """A response that has been read: `body` is its JSON, else its text, None where it has none."""
 
     status: int
     headers: Any
@@ -66,8 +66,9 @@ class Caller:
         if self.token is not None:
             headers.setdefault("Authorization", f"Bearer {self.token}")
         async with self.client.request(method, path, headers=headers, **options) as response:
-            text = await response.text()
-            body = await response.json(content_type=None) if text else None
+            body: Any = await response.text() or None
+            if body and response.content_type.endswith("json"):
+                body = await response.json(content_type=None)
             answer = Answer(response.status, response.headers, body)
         self.described(method, path, answer)
         return answer

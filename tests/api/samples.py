@@ -23,6 +23,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/orgs/{organisation_id}/members"): {"user_id": NOWHERE, "role": "viewer"},
     ("PATCH", "/orgs/{organisation_id}/members/{user_id}"): {"role": "viewer"},
     ("POST", "/orgs/{organisation_id}/projects"): {"name": "Apollo"},
+    ("POST", "/orgs/{organisation_id}/api-keys"): {"name": "ci"},
     ("PATCH", "/orgs/{organisation_id}/projects/{project_id}"): {"status": "archived"},
 }
 
@@ -40,8 +41,8 @@ def each(*parts: str, authenticated: bool | None = None) -> pytest.MarkDecorator
 
 def path_of(route: Route, **ids: str) -> str:
     """The endpoint's path with these ids, NOWHERE for the others."""
-    known = {"organisation_id": NOWHERE, "user_id": NOWHERE, "project_id": NOWHERE, **ids}
-    return route.path.format(**known)
+    names = ("organisation_id", "user_id", "project_id", "api_key_id")
+    return route.path.format(**dict.fromkeys(names, NOWHERE) | ids)
 
 
 async def ask(
