@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Plays the README's story against a running server: two users, an organisation each, projects,
-# a member, and what is refused. Needs bash and curl. Prints no password and no token.
+# a member, an API key, a request that is repeated, the audit, and what is refused. Needs bash and
+# curl. Prints no password, no token and no key.
 #
 #   SAAS_API_DEMO_BASE_URL  where the server is (default http://127.0.0.1:8000)
+#   SAAS_API_METRICS_TOKEN  what /metrics asks for, where it is set for the server
 #   SAAS_API_DEMO_RUN_ID    makes emails and names unique (default: the time and the process id)
 #
 # Exit status: 0 if every answer was as expected; else 1, at the first one that was not.
@@ -14,6 +16,7 @@ run=${SAAS_API_DEMO_RUN_ID:-$(date +%s)-$$}
 password="demo-$RANDOM-$RANDOM-$RANDOM-$RANDOM-$RANDOM"
 steps=0
 token= # whose request it is; empty: nobody's
+key=   # the Idempotency-Key of the next requests; empty: none
 body=  # of the last answer
 
 # step EXPECTED SENTENCE METHOD PATH [JSON]
@@ -46,6 +49,9 @@ header() {
     printf 'Content-Type: application/json\n'
     if [ -n "$token" ]; then
         printf 'Authorization: Bearer %s\n' "$token"
+    fi
+    if [ -n "$key" ]; then
+        printf 'Idempotency-Key: %s\n' "$key"
     fi
 }
 
@@ -128,6 +134,39 @@ step 409:last-owner 'nor step down' PATCH "/orgs/$acme/members/$id_ada" '{"role"
 step 204 'she removes Grace' DELETE "/orgs/$acme/members/$id_grace"
 token=$token_grace
 step 404 'and for Grace Acme is gone at once' GET "/orgs/$acme"
+
+token=$token_ada
+step 201:raw_key 'Ada makes an API key, shown this once' POST "/orgs/$acme/api-keys" '{"name": "ci"}'
+api_key=$(field api_key_id)
+raw_key=$(field raw_key)
+token=$raw_key
+step 200:Artemis 'the key reads projects' GET "/orgs/$acme/projects"
+step 403 'but not the audit' GET "/orgs/$acme/audit-events"
+step 404 'and nothing of Globex' GET "/orgs/$globex/projects"
+key="demo-$run"
+step 201:Mercury 'it starts Mercury, under an idempotency key' POST "/orgs/$acme/projects" \
+    '{"name": "Mercury"}'
+mercury=$(field project_id)
+step 201:"$mercury" 'repeated, that is the same Mercury' POST "/orgs/$acme/projects" \
+    '{"name": "Mercury"}'
+step 409:idempotency-key-reused 'with another body it is refused' POST "/orgs/$acme/projects" \
+    '{"name": "Venus"}'
+key=
+step 200:'"total":1' 'there is one Mercury' GET "/orgs/$acme/projects?name=mercury"
+token=$token_ada
+step 204 'Ada revokes the key' DELETE "/orgs/$acme/api-keys/$api_key"
+token=$raw_key
+step 401 'it is dead at once' GET "/orgs/$acme/projects"
+
+token=$token_ada
+step 200:api_key.revoked 'the audit has seen it' GET "/orgs/$acme/audit-events?action=api_key.revoked"
+step 200:"$mercury" 'and who started Mercury' GET \
+    "/orgs/$acme/audit-events?action=project.created&target_id=$mercury"
+token=$token_grace
+step 404 'Grace reads nothing of it' GET "/orgs/$acme/audit-events"
+
+token=${SAAS_API_METRICS_TOKEN:-}
+step 200:saas_api_idempotency_replays_total 'the metrics count' GET /metrics
 
 token=$token_ada
 step 204 'Ada deletes Gemini' DELETE "/orgs/$acme/projects/$gemini"
