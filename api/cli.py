@@ -18,7 +18,7 @@ from api import __version__, embedded, maintain, migrate, urls
 from api.bootstrap import LOGIN_ROLES, bootstrap
 from api.embedded import DATABASE, EmbeddedServer
 from api.failure import Failure
-from api.settings import Settings, SettingsError, load
+from api.settings import Settings, SettingsError, is_production, load
 
 DIRECTORY = Path(".data")
 URL_VARIABLES = {
@@ -313,7 +313,7 @@ def _database_settings(environ: Mapping[str, str]) -> Settings:
     """The URLs alone: migrating needs no signing secret. Production has no embedded database."""
     settings = load({name: environ.get(name, "") for name in URL_VARIABLES.values()})
     embedded_only = settings.database_url is None and settings.migration_database_url is None
-    if embedded_only and environ.get("SAAS_API_ENVIRONMENT", "").strip() == "production":
+    if embedded_only and is_production(environ.get("SAAS_API_ENVIRONMENT", "")):
         names = " and ".join(URL_VARIABLES.values())
         raise Failure(f"production does not use the embedded database: set {names}")
     return settings

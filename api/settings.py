@@ -55,7 +55,12 @@ class Settings:
     @property
     def production(self) -> bool:
         """Whether placeholders and the embedded database are refused."""
-        return self.environment == "production"
+        return is_production(self.environment)
+
+
+def is_production(environment: str) -> bool:
+    """Whether SAAS_API_ENVIRONMENT says production, in whatever case and with spaces around it."""
+    return environment.strip().casefold() == "production"
 
 
 def load(environ: Mapping[str, str]) -> Settings:

@@ -218,6 +218,7 @@ def test_serve_on_a_foreign_database_of_another_schema_names_the_command(
         (["migrate"], {"SAAS_API_MIGRATION_DATABASE_URL": NOWHERE}, "cannot connect"),
         (["migrate"], {"SAAS_API_DATABASE_URL": NOWHERE}, "SAAS_API_MIGRATION_DATABASE_URL is"),
         (["migrate"], {"SAAS_API_ENVIRONMENT": "production"}, "set SAAS_API_DATABASE_URL"),
+        (["migrate"], {"SAAS_API_ENVIRONMENT": " Production"}, "set SAAS_API_DATABASE_URL"),
         (["doctor"], {"SAAS_API_DATABASE_URL": NOWHERE}, "cannot connect"),
         (["serve", "--host", "nohost.invalid"], {}, "SAAS_API_HOST"),
         (["serve", "--host", "203.0.113.1", "--port", "0"], {}, "SAAS_API_HOST"),

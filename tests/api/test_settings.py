@@ -108,6 +108,13 @@ def test_load_production_with_everything_set_starts() -> None:
     assert load(PRODUCTION).production
 
 
+@pytest.mark.parametrize("name", ["Production", " production\t", "PRODUCTION "])
+def test_load_production_however_it_is_written_is_production(name: str) -> None:
+    assert load(PRODUCTION | {"SAAS_API_ENVIRONMENT": name}).production
+    with pytest.raises(SettingsError, match=r"^SAAS_API_JWT_SECRET: production"):
+        load(PRODUCTION | {"SAAS_API_ENVIRONMENT": name, "SAAS_API_JWT_SECRET": ""})
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
