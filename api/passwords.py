@@ -17,11 +17,16 @@ from dataclasses import dataclass
 import argon2
 from argon2.low_level import hash_secret_raw
 
-from api.problems import OVERLOADED, Problem
+from api.problems import OVERLOADED, UNAVAILABLE, Problem
 
 SALT_BYTES = 16
 OUTPUT_BYTES = 32
 QUEUE_PER_THREAD = 16
+# What a login may be made to compute: the parameters come from a row that somebody registered.
+MOST_KIB_TIMES_PASSES = 1_048_576
+MOST_PASSES = 16
+MOST_LANES = 16
+UNUSABLE = "This password cannot be checked."
 PARAMETERS = re.compile(r"m=(\d{1,8}),t=(\d{1,4}),p=(\d{1,3})")
 
 
@@ -38,11 +43,27 @@ class Parameters:
 
     @classmethod
     def parse(cls, text: str) -> "Parameters":
-        """Read "m=65536,t=3,p=4", as the database keeps it with each password."""
+        """
+        Read "m=65536,t=3,p=4", as the database keeps it with each password.
+
+        Errors: 503 when they are impossible, or would cost more than a login may.
+        """
         match = PARAMETERS.fullmatch(text)
-        if match is None:
-            raise ValueError("not the parameters of Argon2id")
-        return cls(*map(int, match.groups()))
+        if match is not None:
+            found = cls(*map(int, match.groups()))
+            if found.bearable:
+                return found
+        raise Problem(UNAVAILABLE, detail=UNUSABLE)
+
+    @property
+    def bearable(self) -> bool:
+        """Whether Argon2id can be computed with these, in a time that one login may take."""
+        return (
+            1 <= self.passes <= MOST_PASSES
+            and 1 <= self.lanes <= MOST_LANES
+            and 8 * self.lanes <= self.memory_kib
+            and self.memory_kib * self.passes <= MOST_KIB_TIMES_PASSES
+        )
 
 
 _LIBRARY = argon2.PasswordHasher()
@@ -80,7 +101,7 @@ class Passwords:
         """
         As the function `output`, without keeping the event loop from its work.
 
-        Errors: 503 when too many computations are waiting already.
+        Errors: 503 when too many computations are waiting already, or there is no memory for it.
         """
         if self._pending >= self._limit:
             raise Problem(OVERLOADED, detail="Too many passwords wait to be checked; try again.")
@@ -88,6 +109,8 @@ class Passwords:
         try:
             future = self._threads.submit(output, password, salt, parameters)
             return await asyncio.wrap_future(future)
+        except argon2.exceptions.HashingError as error:
+            raise Problem(OVERLOADED) from error
         finally:
             self._pending -= 1
 

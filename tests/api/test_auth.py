@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+import argon2
 import asyncpg  # type: ignore[import-untyped]
 import jwt
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from api import passwords
 from api.app import create_app
 from api.calls import Route
+from api.problems import Problem
 from api.settings import Settings
 from tests import databases
 from tests.api import samples
@@ -231,6 +233,44 @@ async def test_login_unknown_email_and_wrong_password_cost_alike(
     assert salts[0] == salts[1]
     assert salts[2] == salts[3]  # a salt that changed would say that nobody is there
     assert len(set(salts)) == 3
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "m=1,t=1,p=1",
+        "m=8,t=0,p=1",
+        "m=8,t=1,p=0",
+        "m=8,t=1,p=2",
+        "m=8,t=17,p=1",
+        "m=136,t=1,p=17",
+        "m=1048577,t=1,p=1",
+        "m=65537,t=16,p=4",
+        "m=99999999,t=9999,p=255",
+        "argon2id",
+    ],
+)
+def test_parameters_that_no_login_may_cost_are_503(parameters: str) -> None:
+    with pytest.raises(Problem) as caught:
+        passwords.Parameters.parse(parameters)
+    assert caught.value.kind.status == 503
+
+
+@pytest.mark.parametrize("parameters", ["m=65536,t=3,p=4", "m=1048576,t=1,p=16", "m=8,t=16,p=1"])
+def test_parameters_that_a_login_may_cost_are_read(parameters: str) -> None:
+    assert str(passwords.Parameters.parse(parameters)) == parameters
+
+
+async def test_login_whose_hash_fails_is_503(api: "Api", monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when there is no memory for it."""
+    address = await account(api)
+
+    def fail(*_arguments: object) -> bytes:
+        raise argon2.exceptions.HashingError("Memory allocation error")
+
+    monkeypatch.setattr(passwords, "output", fail)
+    answer = await api.login(address, RIGHT)
+    assert (answer.status, answer.problem) == (503, "overloaded")
 
 
 async def test_login_right_ones_at_once_all_succeed(
