@@ -245,7 +245,7 @@ def fit(value: Any, shape: Shape, faults: Sequence[FieldError] = ()) -> dict[str
     if not errors:
         for name, limit in shape.bounded.items():
             if len(value.get(name, "").encode()) > limit:
-                detail = shape.properties[name]["description"]
+                detail = f"must be {shape.properties[name]['description']}"
                 errors.append(FieldError(_pointer([name]), detail))
     if errors:
         raise _invalid(errors)

@@ -214,6 +214,13 @@ class _Runner(web.AppRunner):
 class _Worker(GunicornUVLoopWebWorker):
     """aiohttp's worker, which gives notice before it goes."""
 
+    sockets: list[Any]
+
+    def run(self) -> None:
+        """Serve. uvloop closes a plain socket in order, and gunicorn's wrapping of one twice."""
+        self.sockets = [wrapped.sock for wrapped in self.sockets]
+        super().run()
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: not ready from now on, gone after the notice."""
         lifecycle: Lifecycle | None = self.app.lifecycle

@@ -321,3 +321,10 @@ def test_shape_body_that_does_not_fit_is_refused(
 )
 def test_shape_body_that_fits_is_taken(shape: schemas.Shape, body: dict[str, Any]) -> None:
     assert fit(dict(body), shape) == body
+
+
+def test_fit_password_of_too_many_bytes_says_what_it_must_be() -> None:
+    with pytest.raises(RequestProblem) as caught:
+        fit({**GOOD, "password": "é" * 600}, schemas.registration(12))
+    (fault,) = caught.value.errors
+    assert (fault.pointer, fault.detail[:8]) == ("/password", "must be ")

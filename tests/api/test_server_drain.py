@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,7 @@ import aiohttp
 import pytest
 
 from tests import databases
+from tests.serving import serving
 
 SERVE = """
 import os, sys
@@ -157,6 +159,30 @@ async def test_sigterm_with_an_idle_connection_does_not_wait_for_it(
     assert await server.end() == 0
     assert time.monotonic() - began < 5
     writer.close()
+
+
+async def test_log_of_a_stranger_and_of_the_end_has_no_error(
+    database: databases.Database, tmp_path: Path
+) -> None:
+    """What is no HTTP is one line without a traceback, and an orderly stop closes all once."""
+    with serving(database.api_url, tmp_path) as server:
+        port = int(server.url.rpartition(":")[2])
+        first = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+        for sent in (
+            b"FROB / HTTP/1.1\r\n\r\n",
+            b"\x16\x03\x01\r\n\r\n",
+            b"GET /\xff HTTP/9\r\n\r\n",
+        ):
+            with socket.create_connection(("127.0.0.1", port), 5) as stranger:
+                stranger.sendall(first + sent)
+                while stranger.recv(4096):
+                    pass
+        server.process.terminate()
+        assert await asyncio.to_thread(server.process.wait, 20) == 0
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line for line in lines if "broken HTTP" in line["message"]]
+    assert {line["level"] for line in lines} == {"INFO"}
+    assert not [line for line in lines if "exception" in line or "Error while" in line["message"]]
 
 
 async def test_sigint_exits_0(start: Start, session: aiohttp.ClientSession) -> None:
