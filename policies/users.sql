@@ -5,8 +5,8 @@ grant select on table app.users to saas_api;
 
 grant insert (user_id, email, display_name) on table app.users to saas_gate;
 
--- Asked once, and so cheap that it is asked before any condition of the caller's on a row: without a
--- context, `where email < 'm'` would else fail only if such an email exists.
+-- Asked once, and so cheap that it is asked before any condition of the caller's on a row:
+-- without a context, `where email < 'm'` would else fail only if such an email exists.
 create policy context_first on app.users as restrictive for select to public
 using ((select current_user <> 'saas_api' or (select ctx.user_id()) is not null));
 comment on policy context_first on app.users is
