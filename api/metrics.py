@@ -9,6 +9,7 @@ no client can make new series; docs/reference/metrics.md lists them.
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Literal
@@ -28,6 +29,7 @@ OTHER: Final = "other"  # a method or an SQLSTATE class not among the known ones
 UNMATCHED: Final = "unmatched"  # no route has this path, or none with this method
 POOL: Final = "pool"  # no connection became free in time: the database was not even asked
 AWAY: Final = "08"  # connection exception
+COUNT: Final = re.compile("[0-9]{1,15}")
 FAILURES: Final = ("500", "503")  # shown as 0 before the first, so that its increase is seen
 OUTCOMES: Final = ("success", "failure", "throttled")
 POOL_STATES: Final = ("idle", "busy")
@@ -180,11 +182,12 @@ class Metrics:
     def count_audit_events(self, setting: str | None) -> int:
         """
         The events that one statement wrote. `setting` is what it selected as
-        `current_setting('app.audit_events', true)`: a number, or null or empty for none.
+        `current_setting('app.audit_events', true)`: a number, or null or empty for none. Whoever
+        runs SQL on the connection may have left anything there: what is no number counts as none.
 
         Source: sql/functions/audit/count_events.sql
         """
-        events = int(setting) if setting else 0
+        events = int(setting) if setting and COUNT.fullmatch(setting) else 0
         if events:
             self._audit_events_recorded.inc(events)
         return events

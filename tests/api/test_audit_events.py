@@ -369,6 +369,28 @@ async def test_no_event_of_a_whole_run_holds_a_secret(
     assert [secret for secret in secrets if secret in text] == []
 
 
+@pytest.mark.parametrize("left_behind", ["x", "-1", "1e9", "9" * 40])
+async def test_text_left_in_the_metrics_setting_stops_no_request(
+    ada: "Caller", acme: str, admin: Any, database: databases.Database, left_behind: str
+) -> None:
+    """A role may alter its own settings, so that an injection could reach every later session."""
+    await admin.execute(
+        f"alter role saas_api in database {database.name} set app.audit_events = '{left_behind}'"
+    )
+    await admin.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where usename = 'saas_api' and datname = current_database()"
+    )
+    await asyncio.sleep(0.1)
+    headers = {"Idempotency-Key": "k"}
+    for name in ("a", "a"):
+        answer = await ada.send(
+            "POST", f"/orgs/{acme}/projects", json={"name": name}, headers=headers
+        )
+        assert answer.status == 201
+    assert (await ada.patch(f"/orgs/{acme}", {"name": "Acme"})).status == 200
+
+
 def test_every_action_of_the_contract_can_be_asked_for() -> None:
     (route,) = [r for r in routes(Settings()) if r.path.endswith("/audit-events")]
     assert route.query is not None
