@@ -1,5 +1,5 @@
 begin;
-select plan(106);
+select plan(108);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -332,6 +332,17 @@ select throws_ok(
     $$ update app.idempotency_keys set response = '{}' $$, '42501', null,
     'the role that owns the table keeps no answer'
 );
+-- Each of the two policies that say so holds alone.
+select tests.as_superuser();
+create policy careless on app.idempotency_keys for all to saas_owner using (true);
+select tests.as_nobody();
+set local role saas_owner;
+select results_eq(
+    'select count(*) from app.idempotency_keys', array[2::bigint],
+    'the role that owns the table reads no more, were every row offered it'
+);
+select tests.as_superuser();
+drop policy careless on app.idempotency_keys;
 select tests.as('member');
 set local role saas_owner;
 select throws_ok(
@@ -349,6 +360,13 @@ select tests.as_superuser();
 select is(
     (select count(*) from app.idempotency_keys), 3 * 12 + 6 - 2::bigint,
     'and nothing else is gone'
+);
+drop policy tenant_isolation on app.idempotency_keys;
+select tests.as_nobody();
+set local role saas_owner;
+select is_empty(
+    'table app.idempotency_keys',
+    'the role that owns the table reads no live key, were there no wall'
 );
 
 select * from finish();

@@ -17,10 +17,14 @@ select
 from (
     values
         ('a', '2020-01-01 00:00Z', 'project.created', 'owner', 'Apollo'),
-        ('b', '2020-01-02 00:00Z', 'project.updated', 'owner', 'Apollo'),
         ('c', '2020-01-02 00:00Z', 'project.updated', 'admin', 'Gemini'),
+        ('b', '2020-01-02 00:00Z', 'project.updated', 'owner', 'Apollo'),
         ('d', '2020-01-03 00:00Z', 'project.deleted', 'admin', 'Apollo')
 ) as v (name, at, action, actor, target);
+
+-- No index is to put ties in order by the way.
+set local enable_indexscan = off;
+set local enable_bitmapscan = off;
 
 create function pg_temp.listed(
     p_action text default null, p_actor text default null, p_target text default null,
