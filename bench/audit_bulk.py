@@ -9,6 +9,7 @@ Prints the medians and their ratio; exit status 1 if one is 2 or more.
 """
 
 import hashlib
+import shutil
 import statistics
 import sys
 import tempfile
@@ -52,6 +53,7 @@ def main() -> int:
         return _compare(server.url("postgres"), server.url("saas_api"), rounds)
     finally:
         embedded.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _compare(admin_url: str, api_url: str, rounds: int) -> int:
