@@ -79,7 +79,7 @@ def _run(server: "_Server") -> int:
         server.run()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if os.getpid() != master:
+        if os.getpid() != master:  # pragma: no cover: a frame from before the fork is not measured
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
@@ -131,7 +131,9 @@ def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; its connections inherit it
+        if hasattr(
+            socket, "TCP_USER_TIMEOUT"
+        ):  # pragma: no branch: Linux; its connections inherit it
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
         listener.bind(address)
         listener.listen(BACKLOG)
@@ -167,7 +169,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "child_exit": self._forget,
         }
         for name, value in options.items():
-            if name in self.cfg.settings:  # older gunicorns have no control socket
+            if (
+                name in self.cfg.settings
+            ):  # pragma: no branch: older gunicorns have no control socket
                 self.cfg.set(name, value)
 
     def load(self) -> Any:

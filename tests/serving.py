@@ -28,7 +28,7 @@ class Server:
 
 @contextlib.contextmanager
 def serving(database_url: str, temporary: Path, **variables: str) -> Iterator[Server]:
-    """Serve on a free port of loopback, with these variables; killed at the end if still there."""
+    """Serve on a free port of loopback, with these variables; ended at the end."""
     environ = {
         **os.environ,
         "SAAS_API_DATABASE_URL": database_url,
@@ -51,6 +51,10 @@ def serving(database_url: str, temporary: Path, **variables: str) -> Iterator[Se
         assert " listens on " in line, line
         yield Server(process, line.rstrip().partition(" listens on ")[2], temporary)
     finally:
+        # In order, so that what its processes have covered is written down.
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
