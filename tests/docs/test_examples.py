@@ -4,6 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.docs.newcomer import Server
 
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -39,8 +41,9 @@ def test_readme_ten_lines_work_when_pasted(root: Path, server: Server) -> None:
     assert '"status": 404' in refused
 
 
-def test_tutorial_prints_what_it_says(root: Path, server: Server) -> None:
-    blocks = _blocks(root / "docs/tutorial.md")
+@pytest.mark.parametrize("page", ["tutorial.md", "walkthrough.md"])
+def test_page_prints_what_it_says(root: Path, server: Server, page: str) -> None:
+    blocks = _blocks(root / "docs" / page)
     scripts = [text for language, text in blocks if language == "bash"]
     printed = server.bash("".join(f"{script}echo '{MARK}'\n" for script in scripts)).split(MARK)
     expected = []
