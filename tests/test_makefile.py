@@ -14,7 +14,15 @@ def test_verbs_in_a_path_with_spaces_do_not_fall_apart(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", project)
     shutil.copy(ROOT / "pyproject.toml", project)
     shutil.copytree(ROOT / "requirements", project / "requirements")
-    command = ["make", "--dry-run", "--always-make", "setup", "serve", "test"]
+    command = [
+        "make",
+        "--no-print-directory",
+        "--dry-run",
+        "--always-make",
+        "setup",
+        "serve",
+        "test",
+    ]
     recipes = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
     assert "uv pip sync" in recipes.stdout
     assert "a b" not in recipes.stdout
