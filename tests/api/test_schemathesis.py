@@ -3,7 +3,7 @@ schemathesis against the server: everything the description says, and everything
 
 Property-based: every endpoint, with data that fits and data that does not, alone and in sequences
 along the links. It finds nothing, or this fails. What it is told to leave alone, with the reasons,
-is in schemathesis.toml beside this file. FUZZ_SECONDS is how long it may try, 30 by default.
+is in schemathesis.toml beside this file. FUZZ_SECONDS is how long it may try, 12 by default.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.api.conftest import Api, Caller
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
-SECONDS = int(os.environ.get("FUZZ_SECONDS", "30"))
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "12"))
 
 
 @pytest.fixture
