@@ -255,27 +255,3 @@ def test_folder_that_cannot_be_written_is_named_in_full(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     result = saas_api("url", home=tmp_path)
     assert f"cannot write to {tmp_path}/.data" in result.stderr
-
-
-def test_wheel_in_an_empty_environment_serves(home: Path, tmp_path: Path) -> None:
-    """With the SQL inside it, and the run-time lock file's packages alone."""
-    uv = str(Path(sys.executable).with_name("uv"))
-    venv = tmp_path / "venv"
-    build = [uv, "build", "--wheel", "--no-build-isolation", "--quiet", "--out-dir", str(tmp_path)]
-    commands = [
-        [*build, str(ROOT)],
-        [uv, "venv", "--quiet", "--python", sys.executable, str(venv)],
-        [uv, "pip", "sync", "--quiet", "--require-hashes", str(ROOT / "requirements/runtime.txt")],
-    ]
-    environ = environment(VIRTUAL_ENV=str(venv))
-    for command in commands:
-        subprocess.run(command, check=True, env=environ)
-    (wheel,) = tmp_path.glob("*.whl")
-    install = [uv, "pip", "install", "--quiet", "--no-deps", str(wheel)]
-    subprocess.run(install, check=True, env=environ)
-    serving = Serving([str(venv / "bin" / "saas-api")], home)
-    try:
-        assert serving.send("/readyz")["status"]
-        assert serving.send("/healthz")["name"] == "multi-tenant-saas-api"
-    finally:
-        serving.end(signal.SIGTERM)

@@ -1,5 +1,6 @@
 """The wheel, in an environment that has never seen the checkout: `saas-api serve` answers there."""
 
+import json
 import os
 import re
 import signal
@@ -92,9 +93,13 @@ def test_wheel_holds_the_package_and_its_sql_and_nothing_else(wheel: Path) -> No
 
 
 def test_serve_answers_where_the_wheel_is_installed(served: str) -> None:
+    answers = {}
     for path in ("/healthz", "/readyz"):
         with urllib.request.urlopen(served + path, timeout=10) as answer:
             assert answer.status == 200
+            answers[path] = json.load(answer)
+    assert answers["/healthz"]["name"] == "multi-tenant-saas-api"
+    assert answers["/readyz"]["status"]
 
 
 def test_saas_api_knows_its_version_there(installed: Path, wheel: Path) -> None:
