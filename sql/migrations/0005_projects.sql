@@ -31,7 +31,7 @@ comment on column app.projects.organisation_id is 'The tenant.';
 comment on column app.projects.project_id is 'UUID version 7.';
 comment on column app.projects.name is '1 to 200 characters, not unique.';
 comment on column app.projects.description is 'At most 2,000 characters. Null: none.';
-comment on column app.projects.status is 'active or archived. Text with a check, not an enum: enum equality is not leakproof, so row-level security would keep it from an index.';
+comment on column app.projects.status is 'active or archived. Text with a check, not an enum: another status is another check, no change of a type.';
 comment on column app.projects.created_at is 'UTC.';
 comment on column app.projects.updated_at is 'UTC. When a value last changed.';
 comment on column app.projects.deleted_at is 'UTC. Null: not deleted. A deleted project is in no answer of the API.';
