@@ -190,6 +190,16 @@ ATTEMPTS = [
         refused="SA401",
     ),
     attempt(
+        "a tenant changed in the middle of a statement, between two of its policies",
+        "begin",
+        ENTER,
+        """
+        insert into app.projects (organisation_id, name)
+        select %(victim)s, set_config('app.tenant_id', %(victim)s::text, true) from app.projects
+        """,
+        refused="SA401",
+    ),
+    attempt(
         "a context survives a subtransaction only as it was: the victim's rows stay away",
         "begin",
         ENTER,

@@ -19,7 +19,7 @@ ATTEMPTS = [
     ),
     attempt(
         "the seal cannot be asked for",
-        "select gate.current_seal()",
+        "select gate.current_seal('', '')",
         refused="42501",
     ),
     attempt(

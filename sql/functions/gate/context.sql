@@ -7,7 +7,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if current_setting('app.seal', true) = gate.current_seal() then
+    if (
+        select current_setting('app.seal', true) = gate.current_seal(k.inner_key, k.outer_key)
+        from auth.seal_key as k
+    ) then
         return nullif(current_setting(p_setting, true), '');
     end if;
     raise exception using

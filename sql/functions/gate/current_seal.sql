@@ -1,37 +1,36 @@
 -- HMAC-SHA-256 (RFC 2104) over the settings as they stand, this backend and this transaction.
 -- Each setting is quoted (%L), so that no two contexts read the same: anyone may put any text,
 -- a separator too, into any of them.
--- Not granted to anyone: a caller who could ask for the seal of any settings could forge one.
-create or replace function gate.current_seal()
+-- The key is an argument and the body is parsed here, so that the planner puts it into the query
+-- that reads the key, where it costs no call.
+create or replace function gate.current_seal(p_inner_key bytea, p_outer_key bytea)
 returns text
-language plpgsql
+language sql
 stable
 parallel restricted
 security invoker
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-    v_message bytea := convert_to(
-        format(
-            '%L|%L|%L|%L|%s|%s|%L',
-            current_setting('app.user_id', true),
-            current_setting('app.api_key_id', true),
-            current_setting('app.tenant_id', true),
-            current_setting('app.role', true),
-            pg_backend_pid(),
-            extract(epoch from now()),
-            current_setting('app.request_id', true)
-        ),
-        'UTF8'
-    );
-    v_seal text;
-begin
-    select encode(sha256(k.outer_key || sha256(k.inner_key || v_message)), 'hex')
-    into v_seal
-    from auth.seal_key as k;
-    return v_seal;
-end
-$$;
+return encode(
+    sha256(
+        p_outer_key
+        || sha256(
+            p_inner_key
+            || convert_to(
+                format(
+                    '%L|%L|%L|%L|%s|%s|%L',
+                    current_setting('app.user_id', true),
+                    current_setting('app.api_key_id', true),
+                    current_setting('app.tenant_id', true),
+                    current_setting('app.role', true),
+                    pg_backend_pid(),
+                    extract(epoch from now()),
+                    current_setting('app.request_id', true)
+                ),
+                'UTF8'
+            )
+        )
+    ),
+    'hex'
+);
 
-comment on function gate.current_seal() is
-    'What app.seal must be for the other app.* settings to be true, here and now.';
+comment on function gate.current_seal(bytea, bytea) is
+    'What app.seal must be for the other app.* settings to be true, here and now. For those that can read the key.';

@@ -19,13 +19,15 @@ begin
             errcode = '25001',
             message = 'a context is entered under read committed only';
     end if;
+    -- In this order, from left to right: were it another, the seal would not hold.
     perform
         set_config('app.user_id', coalesce(p_user_id::text, ''), true),
         set_config('app.api_key_id', coalesce(p_api_key_id::text, ''), true),
         set_config('app.tenant_id', coalesce(p_tenant_id::text, ''), true),
         set_config('app.role', coalesce(p_role, ''), true),
-        set_config('app.request_id', coalesce(p_request_id, ''), true);
-    perform set_config('app.seal', gate.current_seal(), true);
+        set_config('app.request_id', coalesce(p_request_id, ''), true),
+        set_config('app.seal', gate.current_seal(k.inner_key, k.outer_key), true)
+    from auth.seal_key as k;
 end
 $$;
 

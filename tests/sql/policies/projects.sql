@@ -218,7 +218,7 @@ select ok(
 );
 select throws_ok(
     $$ insert into app.projects (organisation_id, name) values (tests.organisation('Acme'), 'x') $$,
-    '42501', 'new row violates row-level security policy for table "projects"',
+    '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'a viewer may not create a project'
 );
 select throws_ok(
@@ -390,7 +390,7 @@ alter policy update_member on app.projects using (true);
 select tests.as('viewer');
 select throws_ok(
     $$ update app.projects set name = 'x' $$,
-    '42501', 'new row violates row-level security policy for table "projects"',
+    '42501', 'new row violates row-level security policy "tenant_isolation" for table "projects"',
     'a viewer may not rename a project, were every row offered for update'
 );
 select tests.as_superuser();

@@ -1,6 +1,6 @@
 -- The seal holds for the settings as they stand: not for others, and not in another order.
 begin;
-select plan(122);
+select plan(138);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -40,6 +40,7 @@ select throws_ok(
 from unnest(array[
     'ctx.tenant_id()', 'ctx.user_id()', 'ctx.api_key_id()', 'ctx.role()', 'ctx.request_id()',
     $$ ctx.permits('projects.read') $$, $$ gate.permits('projects.read') $$,
+    $$ ctx.tenant_for('projects.read') $$, $$ gate.tenant_for('projects.read') $$,
     $$ gate.context('app.tenant_id') $$, 'gate.own_organisations()',
     $$ gate.find_user('owner@acme.example') $$, $$ gate.create_organisation('x') $$,
     'gate.remove_member(tests.user_id(''viewer''))'
@@ -52,6 +53,7 @@ select throws_ok(
 from unnest(array[
     'ctx.tenant_id()', 'ctx.user_id()', 'ctx.api_key_id()', 'ctx.role()', 'ctx.request_id()',
     $$ ctx.permits('projects.read') $$, $$ gate.permits('projects.read') $$,
+    $$ ctx.tenant_for('projects.read') $$, $$ gate.tenant_for('projects.read') $$,
     $$ gate.context('app.tenant_id') $$, 'gate.own_organisations()',
     $$ gate.find_user('owner@acme.example') $$, $$ gate.create_organisation('x') $$,
     'gate.remove_member(tests.user_id(''viewer''))'
@@ -73,7 +75,7 @@ from unnest(array[
     (values ('owner'), (tests.organisation('Globex')::text)) as v (value),
     unnest(array[
         'ctx.tenant_id()', 'ctx.user_id()', 'ctx.api_key_id()', 'ctx.role()', 'ctx.request_id()',
-        $$ ctx.permits('projects.read') $$
+        $$ ctx.permits('projects.read') $$, $$ ctx.tenant_for('projects.read') $$
     ]) as a (call);
 select is(
     pg_temp.answer_with(s.setting, '', 'ctx.tenant_id()'), 'SA401',
@@ -207,7 +209,7 @@ select throws_ok(
     format('an owner may not call %s', f.call)
 )
 from unnest(array[
-    'gate.current_seal()',
+    $$ gate.current_seal('', '') $$,
     $$ gate.seal(tests.user_id('owner'), null, tests.organisation('Globex'), 'owner', 'r') $$,
     $$ gate.email_digest('owner@acme.example') $$,
     $$ gate.take_login_slot('owner@acme.example') $$,
