@@ -38,6 +38,7 @@ ATTEMPTS = [
         refused="42501",
     ),
     attempt("the permissions' view is the gate's", "table ctx.permission", refused="42501"),
+    attempt("so is what it is made from", "select ctx.permissions()", refused="42501"),
     attempt("migrations are not shown", "table deploy.migrations", refused="42501"),
     attempt("the password of a role is not shown", "table pg_catalog.pg_authid", refused="42501"),
     attempt("pg_shadow is not shown", "table pg_catalog.pg_shadow", refused="42501"),

@@ -35,9 +35,7 @@ begin
     if v_role is null then
         raise exception using errcode = 'SA404', message = 'organisation not found';
     end if;
-    if not exists (
-        select from ctx.permission as p where p.role = v_role and p.permission = p_permission
-    ) then
+    if (ctx.permissions() -> v_role ? p_permission) is not true then
         raise exception using errcode = 'SA403', message = 'role too low';
     end if;
 

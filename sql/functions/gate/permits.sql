@@ -9,9 +9,7 @@ as $$
 declare
     v_role text := gate.context('app.role');
 begin
-    return exists (
-        select from ctx.permission as p where p.role = v_role and p.permission = p_permission
-    );
+    return coalesce(ctx.permissions() -> v_role ? p_permission, false);
 end
 $$;
 

@@ -10,10 +10,7 @@ declare
     v_tenant_id uuid := gate.context('app.tenant_id');
 begin
     -- The seal holds for the role as well, and nothing of the caller's runs in between.
-    if exists (
-        select from ctx.permission as p
-        where p.role = current_setting('app.role') and p.permission = p_permission
-    ) then
+    if ctx.permissions() -> current_setting('app.role') ? p_permission then
         return v_tenant_id;
     end if;
     return null;

@@ -1,5 +1,5 @@
 begin;
-select plan(8);
+select plan(12);
 
 select tests.new_tenant('Acme');
 
@@ -65,6 +65,23 @@ select tests.as('owner');
 select throws_ok(
     'select from ctx.permission', '42501', null, 'an owner may not read the relation itself'
 );
+
+
+-- A role that the permissions do not know has none, at the gate either: null is no yes.
+select tests.as_superuser();
+create or replace function ctx.permissions() returns jsonb language sql immutable parallel safe
+return '{"owner": ["projects.read"]}'::jsonb;
+select tests.as('owner');
+select is(ctx.permits('projects.write'), false, 'an owner loses what is taken away, in plans made before');
+select gate.enter(tests.credential('owner'), 'r', tests.organisation(), 'projects.read');
+select throws_ok(
+    format(
+        'select gate.enter(%L, %L, %L, %L)',
+        tests.credential(a.actor), 'r', tests.organisation(), a.permission
+    ),
+    'SA403', 'role too low', format('%s without a permission of that name may not enter', a.actor)
+)
+from (values ('viewer', 'projects.read'), ('owner', null), ('owner', 'made.up')) as a (actor, permission);
 
 select * from finish();
 rollback;
