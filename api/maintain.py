@@ -20,7 +20,7 @@ BATCH = 1000
 EXPIRED: dict[str, LiteralString] = {
     "expired idempotency keys": """
         with expired as materialized (
-            select organisation_id, principal_id, endpoint, idempotency_key
+            select organisation_id, principal_id, claim_id
             from app.idempotency_keys
             where created_at < now() - interval '24 hours'
             limit %s
@@ -28,8 +28,8 @@ EXPIRED: dict[str, LiteralString] = {
         )
         delete from app.idempotency_keys as k
         using expired as e
-        where (k.organisation_id, k.principal_id, k.endpoint, k.idempotency_key)
-            = (e.organisation_id, e.principal_id, e.endpoint, e.idempotency_key)
+        where (k.organisation_id, k.principal_id, k.claim_id)
+            = (e.organisation_id, e.principal_id, e.claim_id)
     """,
     "expired sessions": """
         with expired as materialized (

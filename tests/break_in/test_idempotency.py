@@ -63,7 +63,7 @@ ATTEMPTS = [
         "another's claim is not taken over on conflict",
         *MINE,
         f"{CLAIM} values (%(victim)s, %(vera_id)s, {ENDPOINT}, 'victim-key', '{{}}')"
-        " on conflict (organisation_id, principal_id, endpoint, idempotency_key)"
+        " on conflict (organisation_id, principal_id, claim_id)"
         " do update set response = '{}' returning *",
         refused="42501",
     ),

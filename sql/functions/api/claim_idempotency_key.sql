@@ -15,13 +15,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_principal_id uuid := coalesce(ctx.user_id(), ctx.api_key_id());
+    v_claim_id uuid := app.claim_id(p_endpoint, p_idempotency_key);
     v_request jsonb;
     v_response json;
 begin
     insert into app.idempotency_keys as k
         (organisation_id, principal_id, endpoint, idempotency_key, request)
     values (p_organisation_id, v_principal_id, p_endpoint, p_idempotency_key, p_request)
-    on conflict (organisation_id, principal_id, endpoint, idempotency_key) do update
+    on conflict (organisation_id, principal_id, claim_id) do update
     set request = excluded.request, response = null
     where k.created_at < now() - interval '24 hours';
     if found then
@@ -34,8 +35,7 @@ begin
     where
         k.organisation_id = p_organisation_id
         and k.principal_id = v_principal_id
-        and k.endpoint = p_endpoint
-        and k.idempotency_key = p_idempotency_key;
+        and k.claim_id = v_claim_id;
     if v_request <> p_request then
         raise exception using
             errcode = 'SA409',

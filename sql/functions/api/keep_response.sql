@@ -11,14 +11,16 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_principal_id uuid := coalesce(ctx.user_id(), ctx.api_key_id());
+    v_claim_id uuid := app.claim_id(p_endpoint, p_idempotency_key);
 begin
     update app.idempotency_keys as k
     set response = p_response
     where
         k.organisation_id = p_organisation_id
-        and k.principal_id = coalesce(ctx.user_id(), ctx.api_key_id())
-        and k.endpoint = p_endpoint
-        and k.idempotency_key = p_idempotency_key;
+        and k.principal_id = v_principal_id
+        and k.claim_id = v_claim_id;
 end
 $$;
 

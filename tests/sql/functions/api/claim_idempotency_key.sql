@@ -1,5 +1,5 @@
 begin;
-select plan(23);
+select plan(26);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -14,6 +14,21 @@ returns text
 language sql
 as $$
     select api.claim_idempotency_key(p_organisation_id, p_endpoint, p_key, p_request)::text;
+$$;
+
+create function pg_temp.plan_of(p_statement text)
+returns text
+language plpgsql
+as $$
+declare
+    v_line text;
+    v_plan text := '';
+begin
+    for v_line in execute 'explain (costs off) ' || p_statement loop
+        v_plan := v_plan || v_line || e'\n';
+    end loop;
+    return v_plan;
+end
 $$;
 
 -- An owner claims, works, and keeps the answer.
@@ -44,6 +59,7 @@ select is(
 
 -- What makes another key.
 select is(pg_temp.claim(p_key => 'K'), null, 'a key in capitals is another key');
+select is(pg_temp.claim(p_key => 'K\'), null, 'and one with a backslash');
 select is(pg_temp.claim(p_endpoint => 'f'), null, 'the same key of another endpoint is another key');
 select tests.as('admin');
 select is(pg_temp.claim('{}'), null, 'the same key of an admin is another key');
@@ -79,6 +95,24 @@ select results_eq(
 );
 select throws_ok(
     'select pg_temp.claim()', 'SA409', null, 'the body of before is another one now'
+);
+
+-- Found by its index, under the policies, however many keys its principal has.
+select tests.as_superuser();
+select is(
+    (select k.claim_id from app.idempotency_keys as k where k.endpoint = 'e' and k.idempotency_key = 'K\'),
+    app.claim_id('e', 'K\'),
+    'the function finds a row where the column says it is'
+);
+select tests.as('owner');
+select matches(
+    pg_temp.plan_of(format(
+        'update app.idempotency_keys as k set response = null
+        where k.organisation_id = %L and k.principal_id = %L and k.claim_id = %L',
+        tests.organisation(), tests.user_id('owner'), app.claim_id('e', 'k')
+    )),
+    'Index Cond: [^\n]*claim_id = ',
+    'a key of an owner is found by its index, under the policies'
 );
 
 -- What no client can send.
