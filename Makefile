@@ -11,10 +11,10 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet -
 	--universal --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test quality lint types format docs lock psql stop clean
+.PHONY: help setup serve test quality lint types format docs lock psql stop clean bench-check
 
 help: ## list these verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv from the lock files (does nothing when it is current)
 
@@ -58,6 +58,9 @@ lock: $(STAMP) ## resolve the dependencies anew (ARGS=--upgrade) into requiremen
 	@$(COMPILE) $(ARGS) --extra docs --extra dev pyproject.toml -o $(LOCKS)/dev.txt
 	@echo uv | $(COMPILE) $(ARGS) - -o $(LOCKS)/uv.txt
 	@echo hatchling | $(COMPILE) $(ARGS) - -o $(LOCKS)/build.txt
+
+bench-check: $(STAMP) ## count what a request costs, against bench/ceilings.json (ARGS=--write)
+	@$(BIN)/python bench/check.py $(ARGS)
 
 psql: $(STAMP) ## open psql on the configured database (ARGS="--role saas_owner")
 	@$(BIN)/saas-api psql $(ARGS)
