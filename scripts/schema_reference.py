@@ -98,6 +98,16 @@ where p.pronamespace = %s
 order by p.proname
 """
 
+DOMAINS_SQL = """
+select
+    t.typname, format_type(t.typbasetype, t.typtypmod), c.conname, pg_get_constraintdef(c.oid),
+    obj_description(t.oid, 'pg_type')
+from pg_type as t
+join pg_constraint as c on c.contypid = t.oid
+where t.typnamespace = %s and t.typtype = 'd'
+order by t.typname, c.conname
+"""
+
 
 def page(connection: psycopg.Connection) -> Iterator[str]:
     """The lines of the page."""
@@ -105,6 +115,7 @@ def page(connection: psycopg.Connection) -> Iterator[str]:
     for oid, schema, comment in connection.execute(SCHEMAS_SQL, [SCHEMAS, SCHEMAS]).fetchall():
         yield f"## {schema}\n"
         yield f"{comment}\n"
+        yield from _domains(connection, oid, schema)
         for relation, name, is_view, text in connection.execute(RELATIONS_SQL, [oid]).fetchall():
             yield f"### {schema}.{name}\n"
             yield f"{'View. ' if is_view else ''}{text}\n"
@@ -148,6 +159,15 @@ def _rules(connection: psycopg.Connection, relation: int) -> Iterator[str]:
             kind = "" if permissive else "Restrictive. "
             yield f"| `{name}` | {kind}{_cell(comment)} |"
         yield ""
+
+
+def _domains(connection: psycopg.Connection, schema: int, name: str) -> Iterator[str]:
+    domains = connection.execute(DOMAINS_SQL, [schema]).fetchall()
+    if domains:
+        yield f"### Domains of {name}\n"
+    for domain, base, constraint, definition, comment in domains:
+        yield f"`{name}.{domain}`: {base}. {comment}\n"
+        yield f"| Constraint | |\n|---|---|\n| `{constraint}` | {_code(definition)} |\n"
 
 
 def _functions(connection: psycopg.Connection, schema: int, name: str) -> Iterator[str]:
