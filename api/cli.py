@@ -18,6 +18,7 @@ from api import __version__, embedded, maintain, migrate, urls
 from api.bootstrap import LOGIN_ROLES, bootstrap
 from api.embedded import DATABASE, EmbeddedServer
 from api.failure import Failure
+from api.policies import commands as policy_commands
 from api.settings import Settings, SettingsError, is_production, load
 
 DIRECTORY = Path(".data")
@@ -117,6 +118,8 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("doctor", help="check that the database is as safe as designed")
     command.set_defaults(command=_doctor)
+
+    policy_commands.add(commands)
 
     command = commands.add_parser("openapi", help="print the API's description, OpenAPI 3.1")
     command.set_defaults(command=_openapi)

@@ -22,3 +22,10 @@ def tree() -> Tree:
     if (package / "_sql").is_dir():
         return Tree(package / "_sql", package / "_policies")
     return Tree(package.parent / "sql", package.parent / "policies")
+
+
+def pgtap_tests() -> Path:
+    """The pgTAP tests of that SQL: the checkout's tests/sql, else the wheel's api/_tests."""
+    package = Path(__file__).resolve().parent
+    shipped = package / "_tests"
+    return shipped if shipped.is_dir() else package.parent / "tests" / "sql"

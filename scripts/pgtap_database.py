@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests import databases  # noqa: E402
+from api.policies import databases  # noqa: E402
 
 DIRECTORY = ROOT / ".data" / "tests"
 

@@ -8,7 +8,7 @@
 # cannot run here says "skip" and why, and fails nothing.
 #
 #   SAAS_API_FORBIDDEN_TERMS_FILE  for the step "terms": see scripts/guardrails/forbidden_terms.py
-#   SAAS_API_TEST_ADMIN_URL        for the step "tests": see tests/databases.py
+#   SAAS_API_TEST_ADMIN_URL        for the step "tests": see tests/conftest.py
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 

@@ -7,6 +7,9 @@ What all tests share: one PostgreSQL a run, fresh databases, and pgTAP files as 
 `empty_database`    a fresh one that is bootstrapped and not migrated
 `pgtap_database`    a fresh one with pgTAP and tests/sql/helpers.sql
 `postgres`          the server itself
+
+With SAAS_API_TEST_ADMIN_URL, a superuser's libpq URL, that server is used:
+api/policies/databases.py says what it must let us do, and what is dropped there.
 """
 
 import tempfile
@@ -17,8 +20,9 @@ from typing import Any
 
 import pytest
 
-from tests import databases
-from tests.databases import Database, Server
+from api.policies import databases
+from api.policies.databases import Database, Server
+from tests import sql_files
 from tests.sql_files import SqlFile
 
 
@@ -26,19 +30,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Choose the run's folder in the main process; workers are told."""
     worker = getattr(config, "workerinput", None)
     name = worker["saas_run"] if worker else f"saas-api-tests-{uuid.uuid4().hex[:12]}"
-    config.stash[databases.RUN] = Path(tempfile.gettempdir()) / name
+    config.stash[sql_files.RUN] = Path(tempfile.gettempdir()) / name
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist where the run's folder is."""
-    node.workerinput["saas_run"] = node.config.stash[databases.RUN].name
+    node.workerinput["saas_run"] = node.config.stash[sql_files.RUN].name
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The main process ends the server, after all workers have."""
     if not hasattr(config, "workerinput"):
-        databases.stop(config.stash[databases.RUN])
+        databases.stop(config.stash[sql_files.RUN], sql_files.ADMIN_URL)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlFile | None:
@@ -52,13 +56,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlFile | 
 @pytest.fixture(scope="session")
 def run_directory(pytestconfig: pytest.Config) -> Path:
     """The run's folder: gone at its end."""
-    return pytestconfig.stash[databases.RUN]
+    return pytestconfig.stash[sql_files.RUN]
 
 
 @pytest.fixture(scope="session")
 def postgres(run_directory: Path) -> Server:
     """The run's server, with its templates."""
-    return databases.start(run_directory, databases.ADMIN_URL)
+    return databases.start(run_directory, sql_files.ADMIN_URL)
 
 
 @pytest.fixture

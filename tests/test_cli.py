@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from api import embedded, migrate
-from tests.databases import Database
+from api.policies.databases import Database
 
 ROOT = Path(__file__).parents[1]
 NOWHERE = "postgresql://saas_api:hush@127.0.0.1:1/saas"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests import databases
+from api.policies import databases
 
 FUNCTIONS = Path(__file__).parents[1] / "sql" / "functions"
 

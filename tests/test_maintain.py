@@ -9,7 +9,7 @@ import pytest
 
 from api import cli, maintain
 from api.failure import Failure
-from tests.databases import Database
+from api.policies.databases import Database
 
 FAR = "00000000-0000-0000-0000-0000000000ff"
 

@@ -11,7 +11,7 @@ import pytest
 from api import definitions, embedded, files, migrate
 from api.failure import Failure
 from api.files import Tree
-from tests.databases import Database
+from api.policies.databases import Database
 
 SMALL = {
     "sql/migrations/0001_first.sql": """

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import Database
-from tests.sql_files import TapFailure, judge, run_file
+from api.policies.databases import Database
+from api.policies.tap import TapFailure, judge, run_file
 
 Complaints = Callable[..., str]
 TEST = "select is(1, {value}, 'one is {value}');"

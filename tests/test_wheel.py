@@ -86,7 +86,11 @@ def test_wheel_holds_the_package_and_its_sql_and_nothing_else(wheel: Path) -> No
         "api",
         f"{wheel.name.rpartition('-py3')[0]}.dist-info",
     }
-    for folder, inside in (("sql", "api/_sql"), ("policies", "api/_policies")):
+    for folder, inside in (
+        ("sql", "api/_sql"),
+        ("policies", "api/_policies"),
+        ("tests/sql", "api/_tests"),
+    ):
         here = {path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*.sql")}
         assert {f"{inside}/{path}" for path in here} <= names
     assert "api/py.typed" in names

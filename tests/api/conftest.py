@@ -19,8 +19,8 @@ from api import passwords
 from api.app import create_app
 from api.calls import SERVICES
 from api.database import Database
+from api.policies import databases
 from api.settings import Settings
-from tests import databases
 from tests.api.conformance import description
 
 PASSWORD = "correct horse battery staple"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from api.policies.databases import Database
 from tests.api.bodies import PAGE
-from tests.databases import Database
 
 if TYPE_CHECKING:
     from tests.api.conftest import Caller

@@ -20,8 +20,8 @@ import psycopg
 import pytest
 
 from api.app import create_app
+from api.policies import databases
 from api.settings import Settings
-from tests import databases
 from tests.serving import Server, serving
 
 NOWHERE = "postgresql://saas_api@127.0.0.1:1/nowhere"

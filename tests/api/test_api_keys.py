@@ -11,7 +11,7 @@ import pytest
 
 from api import credentials
 from api.credentials import API_KEY, new_api_key
-from tests import databases
+from api.policies import databases
 
 if TYPE_CHECKING:
     from tests.api.conftest import Answer, Api, Caller

@@ -9,9 +9,9 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from api.calls import SERVICES
+from api.policies import databases
 from api.routes import routes
 from api.settings import Settings
-from tests import databases
 
 if TYPE_CHECKING:
     from tests.api.conftest import Answer, Api, Caller

@@ -16,9 +16,9 @@ import pytest
 from api import passwords
 from api.app import create_app
 from api.calls import Route
+from api.policies import databases
 from api.problems import Problem
 from api.settings import Settings
-from tests import databases
 from tests.api import samples
 from tests.api.bodies import USER, anonymous, fits, is_recent
 from tests.api.people import fresh, person

@@ -8,8 +8,8 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from api.database import Database, DatabaseAway, PoolExhausted, RoleUnfit
+from api.policies import databases
 from api.problems import from_exception
-from tests import databases
 
 MakePool = Callable[..., Database]
 PID = "select pg_backend_pid()"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import databases
+from api.policies import databases
 
 if TYPE_CHECKING:
     from tests.api.conftest import Api

@@ -18,8 +18,8 @@ from api.app import create_app
 from api.calls import Route
 from api.credentials import Credentials, new_session
 from api.database import SESSION
+from api.policies import databases
 from api.settings import Settings
-from tests import databases
 from tests.api import samples
 from tests.api.people import person
 

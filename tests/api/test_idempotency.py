@@ -11,8 +11,8 @@ import pytest
 
 from api.app import create_app
 from api.calls import SERVICES
+from api.policies import databases
 from api.settings import Settings
-from tests import databases
 
 if TYPE_CHECKING:
     from tests.api.conftest import Answer, Api, Caller, HttpClient

@@ -10,8 +10,8 @@ import pytest
 
 from api.app import create_app
 from api.calls import Route
+from api.policies import databases
 from api.settings import Settings
-from tests import databases
 from tests.api import samples
 from tests.api.bodies import anonymous
 from tests.api.paging import superuser

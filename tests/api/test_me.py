@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import databases
+from api.policies import databases
 from tests.api.bodies import USER, fits
 from tests.api.people import ROLES, person, staff
 

@@ -8,8 +8,8 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from api.app import create_app
+from api.policies import databases
 from api.settings import Settings
-from tests import databases
 from tests.api.bodies import MEMBER, PAGE, fits, is_empty, is_made_at
 from tests.api.paging import BAD_PAGES, many_members, walk
 from tests.api.people import ROLES, Staff, fresh, person, staff

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import databases
+from api.policies import databases
 from tests.api.bodies import ORGANISATION, PAGE, fits, is_made_at
 from tests.api.paging import BAD_PAGES, many_organisations, walk
 from tests.api.people import ROLES, person, staff

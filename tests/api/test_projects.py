@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api.app import create_app
+from api.policies import databases
 from api.settings import Settings
-from tests import databases
 from tests.api.bodies import PAGE, PROJECT, anonymous, fits, is_empty, is_made_at
 from tests.api.paging import BAD_PAGES, many_projects, superuser, walk, without_indexes
 from tests.api.people import ROLES, Staff, staff

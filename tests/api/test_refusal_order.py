@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 
-from tests import databases
+from api.policies import databases
 
 if TYPE_CHECKING:
     from tests.api.conftest import Api

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests import databases
+from api.policies import databases
 from tests.serving import serving
 
 SERVE = """

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.calls import Route
-from tests import databases
+from api.policies import databases
 from tests.api import samples
 from tests.api.people import Staff, fresh, staff
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from api.embedded import EmbeddedServer
-from tests import databases
+from api.policies import databases
 from tests.break_in.stage import Stage, build
 
 

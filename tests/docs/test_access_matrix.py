@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.databases import Database
+from api.policies.databases import Database
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 SCHEMAS = ["app", "auth", "audit"]

@@ -14,8 +14,8 @@ import pytest
 from api import migrate
 from api.embedded import EmbeddedServer
 from api.files import Tree
-from tests import databases, pgtap, sql_files
-from tests.databases import Database
+from api.policies import databases, pgtap, tap
+from api.policies.databases import Database
 
 FILE = re.compile(r"^`((?:sql|policies)/\S+\.sql)`\n\n```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -189,7 +189,7 @@ def test_table_keeps_the_invariants_of_the_catalogue(root: Path, notes: Database
     with psycopg.connect(notes.admin_url, autocommit=True) as superuser:
         pgtap.load(superuser)
         superuser.execute(databases.HELPERS.read_bytes())
-    sql_files.run_file(root / "tests/sql/invariants.sql", notes.admin_url)
+    tap.run_file(root / "tests/sql/invariants.sql", notes.admin_url)
 
 
 def test_table_rolls_back(postgres: EmbeddedServer, tree: Tree) -> None:

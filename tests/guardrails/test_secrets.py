@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from api.policies import databases
 from scripts.guardrails.secrets import Seen, leaks
-from tests import databases
 from tests.guardrails.run import SCRIPTS, run
 
 SECRET = b"canary-\xc3\x9f-0123456789"

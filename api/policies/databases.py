@@ -1,16 +1,15 @@
 """
-One PostgreSQL for a whole test run, and databases copied from its templates.
+One PostgreSQL for a run of tests, and scratch databases copied from its templates.
 
-The first process of the run that needs it makes it; the workers of pytest-xdist share it; the run's
-main process ends it. Durability is off: these data are never needed again.
+The first process of the run that needs it makes it; the run's other processes share it; its main
+process ends it. Durability is off: these data are never needed again.
 
-With SAAS_API_TEST_ADMIN_URL, a superuser's libpq URL, it is that server instead, for one run at a
-time. It must trust who connects from here, as any role; its saas_* roles are made or mended, and
-databases named saas_empty, saas_template, saas_pgtap, draft and test_* are dropped.
+Given a superuser's libpq URL, it is that server instead, for one run at a time. It must trust who
+connects from here, as any role; its saas_* roles are made or mended, and databases named
+saas_empty, saas_template, saas_pgtap, draft and test_* are dropped.
 """
 
 import contextlib
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -19,17 +18,15 @@ from pathlib import Path
 from typing import LiteralString, Protocol
 
 import psycopg
-import pytest
 from psycopg import sql
 
-from api import bootstrap, embedded, migrate, urls
-from tests import pgtap
+from api import bootstrap, embedded, files, migrate, urls
+from api.policies import pgtap
 
-RUN = pytest.StashKey[Path]()  # in the configuration: the run's folder
 EMPTY = "saas_empty"  # bootstrapped, not migrated
 MIGRATED = "saas_template"
 PGTAP = "saas_pgtap"  # migrated, with pgTAP and tests/sql/helpers.sql
-HELPERS = Path(__file__).parent / "sql" / "helpers.sql"
+HELPERS = files.pgtap_tests() / "helpers.sql"
 SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -37,9 +34,6 @@ SETTINGS = {
     "autovacuum": "off",
     "max_wal_size": "4GB",
 }
-
-
-ADMIN_URL = os.environ.get("SAAS_API_TEST_ADMIN_URL")
 
 
 class Server(Protocol):
@@ -51,7 +45,7 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GivenServer:
-    """The server of SAAS_API_TEST_ADMIN_URL."""
+    """A server of somebody's, who lets us."""
 
     admin_url: str
 
@@ -147,10 +141,10 @@ def ensure_pgtap(directory: Path, server: Server) -> None:
         _execute(server, "alter database draft rename to {}", PGTAP)
 
 
-def stop(directory: Path) -> None:
+def stop(directory: Path, given: str | None = None) -> None:
     """End the run's server, if there is one, and remove all of it."""
-    if (directory / "given").exists() and ADMIN_URL:
-        _clear(GivenServer(ADMIN_URL))
+    if (directory / "given").exists() and given:
+        _clear(GivenServer(given))
     if (directory / "server").is_dir():
         embedded.stop(directory / "server")
     shutil.rmtree(directory, ignore_errors=True)

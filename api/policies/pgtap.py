@@ -6,7 +6,6 @@ What is downloaded is checked by its SHA-512 and kept in the user's cache.
 
 import hashlib
 import io
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import platformdirs
 import psycopg
 
 from api import embedded
@@ -69,8 +69,7 @@ def load(connection: psycopg.Connection) -> None:
 
 
 def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "multi-tenant-saas-api" / "pgtap"
+    return platformdirs.user_cache_path("multi-tenant-saas-api") / "pgtap"
 
 
 def _download() -> bytes:

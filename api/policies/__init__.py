@@ -1,0 +1,1 @@
+"""What a DBA and CI use on the policies: `saas-api policies`."""
