@@ -14,7 +14,7 @@ comment on policy tenant_isolation on app.api_key_uses is
 'The wall: whatever else is allowed, only rows of the organisation entered.';
 
 create policy read_admin on app.api_key_uses for select to public
-using (current_user = 'saas_api' and (select ctx.permits('api_keys.read')));
+using ((select current_user = 'saas_api') and (select ctx.permits('api_keys.read')));
 comment on policy read_admin on app.api_key_uses is 'Owners and admins list keys.';
 
 create policy read_gate on app.api_key_uses for select to saas_gate using (true);

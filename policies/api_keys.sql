@@ -16,7 +16,7 @@ comment on policy tenant_isolation on app.api_keys is
 'The wall: only rows of the organisation entered. The gate reads all, to find which keys live.';
 
 create policy read_admin on app.api_keys for select to public
-using (current_user = 'saas_api' and (select ctx.permits('api_keys.read')));
+using ((select current_user = 'saas_api') and (select ctx.permits('api_keys.read')));
 comment on policy read_admin on app.api_keys is 'Owners and admins list keys.';
 
 create policy insert_admin on app.api_keys for insert to public

@@ -21,7 +21,7 @@ comment on policy tenant_isolation on audit.events is
 'The wall: only events of the organisation entered. Only the triggers'' owner writes, and no user or API key is named but in the organisation it has entered.';
 
 create policy read_admin on audit.events for select to public
-using (current_user = 'saas_api' and (select ctx.permits('audit.read')));
+using ((select current_user = 'saas_api') and (select ctx.permits('audit.read')));
 comment on policy read_admin on audit.events is 'Owners and admins read.';
 
 create policy insert_audit on audit.events for insert to saas_audit with check (true);

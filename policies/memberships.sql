@@ -19,7 +19,7 @@ comment on policy tenant_isolation on app.memberships is
 'The wall: only rows of the organisation entered. The gate reads all, to find who the caller is; it writes none but there.';
 
 create policy read_admin on app.memberships for select to public
-using (current_user = 'saas_api' and (select ctx.permits('members.read')));
+using ((select current_user = 'saas_api') and (select ctx.permits('members.read')));
 comment on policy read_admin on app.memberships is 'Owners and admins list members.';
 
 create policy insert_admin on app.memberships for insert to public

@@ -13,3 +13,4 @@ grant create on schema audit to saas_audit;
 -- In the other files of this folder a policy for the API's role is TO PUBLIC, on the condition that
 -- current_user = 'saas_api'. DROP OWNED BY saas_api, which that role may always say, would drop a
 -- policy that is for it alone.
+-- Who reads is asked in (select ...): current_user looks into the catalogue, at every row without.

@@ -13,12 +13,12 @@ comment on policy context_first on app.users is
 'No context is an error, whatever is asked; an API key reads no user.';
 
 create policy read_self on app.users for select to public
-using (current_user = 'saas_api' and user_id = (select ctx.user_id()));
+using ((select current_user = 'saas_api') and user_id = (select ctx.user_id()));
 comment on policy read_self on app.users is 'Users read themselves.';
 
 create policy read_admin on app.users for select to public
 using (
-    current_user = 'saas_api'
+    (select current_user = 'saas_api')
     and exists (
         select
         from app.memberships as m

@@ -263,8 +263,8 @@ select throws_ok(
 -- The role that owns the table may write, change and delete by right of ownership, and still not.
 select tests.as('owner');
 set local role saas_owner;
-select throws_ok(
-    'table audit.events', '42501', null, 'the role that owns the table reads no event'
+select is_empty(
+    'table audit.events', 'the role that owns the table reads no event'
 );
 select throws_ok(
     $$
