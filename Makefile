@@ -11,7 +11,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet -
 	--universal --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test quality lint types format docs lock psql stop clean bench-check
+.PHONY: help setup serve test quality lint types format docs lock psql stop clean bench-check mutants
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test: $(STAMP) ## run every test
 
 quality: ## run all that a change has to pass (ARGS="ruff mypy" runs some of it)
 	@PYTHON="$(PYTHON)" scripts/quality-gate.sh $(ARGS)
+
+mutants: $(STAMP) ## weaken each rule of the database, and see a test fail (ARGS="--only users")
+	@$(BIN)/saas-api policies mutate $(ARGS)
 
 lint: $(STAMP) ## check style with ruff
 	@$(BIN)/ruff check .

@@ -2,14 +2,78 @@
 The commands `saas-api policies ...`.
 
 Each adds its parser to the group and names the function that runs it, which returns the exit
-status.
+status. What was asked for goes to stdout, progress to stderr.
 """
 
+import argparse
+import json
+import os
+from pathlib import Path
 from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from api import files
+from api.policies import databases, mutate
 
 
 def add(commands: Any) -> None:
     """Add the group `policies` to the subcommands of `saas-api`."""
     group = commands.add_parser("policies", help="test, prove and compare the policies")
     parsers = group.add_subparsers(required=True, metavar="COMMAND")
-    _ = parsers
+
+    command = parsers.add_parser(
+        "mutate", help="weaken one rule at a time, and see that a test fails"
+    )
+    command.add_argument("--only", default="", metavar="TEXT", help="mutants with it in their name")
+    command.add_argument("--list", action="store_true", help="print the mutants, try none")
+    command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="default: the cores")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write each verdict there")
+    _add_server(command)
+    command.set_defaults(command=_mutate)
+
+
+def _add_server(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--admin-url",
+        metavar="URL",
+        help="a superuser's, for a server to make scratch databases on; default: an own one",
+    )
+
+
+def _mutate(options: argparse.Namespace) -> int:
+    ignored = mutate.read_ignored(files.tree().policies / "mutants.toml")
+    with databases.scratch(options.admin_url) as directory, _progress() as progress:
+        if options.list:
+            for mutant in mutate.find(directory, given=options.admin_url, only=options.only):
+                print(f"{mutant.name}  ({mutant.path})")
+            return 0
+        bar = progress.add_task("mutants", total=None)
+        verdicts = mutate.run(
+            directory,
+            given=options.admin_url,
+            jobs=options.jobs,
+            only=options.only,
+            count=lambda total: progress.update(bar, total=total),
+            tell=lambda _verdict: progress.advance(bar),
+        )
+    report = mutate.Report.of(verdicts, ignored, whole=not options.only)
+    if options.json:
+        options.json.write_text(json.dumps(mutate.as_json(verdicts), indent=1) + "\n")
+    for line in report.lines():
+        print(line)
+    return int(not report.good)
+
+
+def _progress() -> Progress:
+    """A bar on stderr, for a person; nothing where nobody looks."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )

@@ -11,6 +11,7 @@ saas_empty, saas_template, saas_pgtap, draft and test_* are dropped.
 
 import contextlib
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -139,6 +140,18 @@ def ensure_pgtap(directory: Path, server: Server) -> None:
             pgtap.load(connection)
             connection.execute(HELPERS.read_bytes())
         _execute(server, "alter database draft rename to {}", PGTAP)
+
+
+@contextlib.contextmanager
+def scratch(given: str | None = None) -> Iterator[Path]:
+    """The folder of a run, for `start` and the rest; its server ends with it."""
+    with tempfile.TemporaryDirectory(prefix="saas-api-scratch-") as name:
+        Path(name).chmod(0o711)  # as root, another user runs the server
+        directory = Path(name) / "run"
+        try:
+            yield directory
+        finally:
+            stop(directory, given)
 
 
 def stop(directory: Path, given: str | None = None) -> None:

@@ -13,7 +13,7 @@ function     each error not raised, each comparison reversed, each condition lef
              a format() (the sealed message) left out, each local setting made the session's,
              definer and invoker exchanged, search_path not fixed
 permission   each permission that a role has not, given
-constraint   dropped; so are unique indexes, and NOT NULL of the tenant's key
+constraint   dropped, of a domain too; so are unique indexes, and NOT NULL of the tenant's key
 view         asks with the rights of its owner
 """
 
@@ -132,7 +132,11 @@ def _policies(connection: psycopg.Connection) -> Iterator[Mutant]:
                 when 'd' then 'delete' else 'all'
             end,
             coalesce(
-                (select string_agg(r::regrole::text, ', ') from unnest(p.polroles) as r where r <> 0),
+                (
+                    select string_agg(r::regrole::text, ', ')
+                    from unnest(p.polroles) as r
+                    where r <> 0
+                ),
                 'public'
             ),
             pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)
@@ -270,9 +274,7 @@ def _functions(connection: psycopg.Connection) -> Iterator[Mutant]:
         path = f"sql/functions/{schema}/{name}.sql"
         other = "invoker" if definer else "definer"
 
-        def mutant(
-            change: str, statement: str, rule: str = signature, path: str = path
-        ) -> Mutant:
+        def mutant(change: str, statement: str, rule: str = signature, path: str = path) -> Mutant:
             return Mutant("function", rule, change, statement, path)
 
         yield mutant(f"security {other}", f"alter function {signature} security {other}")
@@ -334,6 +336,23 @@ def _constraints(connection: psycopg.Connection) -> Iterator[Mutant]:
             f"{name} on {table}",
             "dropped",
             f"alter table {table} drop constraint {name} cascade",
+            _migration(name),
+        )
+    rows = connection.execute(
+        """
+        select k.contypid::regtype::text, quote_ident(k.conname)
+        from pg_constraint as k
+        join pg_namespace as n on n.oid = k.connamespace
+        where k.contypid <> 0 and k.contype = 'c' and n.nspname in ('app', 'auth', 'audit', 'dba')
+        order by 1, 2
+        """
+    ).fetchall()
+    for domain, name in rows:
+        yield Mutant(
+            "constraint",
+            f"{name} of {domain}",
+            "dropped",
+            f"alter domain {domain} drop constraint {name}",
             _migration(name),
         )
     rows = connection.execute(
@@ -461,9 +480,8 @@ def _end(masked: str, start: int) -> int:
             if depth == 0:
                 return position
             depth -= 1
-        elif depth == 0 and (letter == ";" or ENDS.match(masked, position)):
-            if letter == ";" or not masked[position - 1].isalnum():
-                return position
+        elif depth == 0 and ENDS.match(masked, position):
+            return position
         position += 1
     return position
 

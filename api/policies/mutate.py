@@ -6,12 +6,12 @@ put into the file's own transaction, before its first statement, and goes with i
 database a job, since what is weakened is locked until then.
 """
 
-import json
+import re
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -22,16 +22,19 @@ from api.failure import Failure
 from api.policies import databases, mutants
 from api.policies.mutants import Mutant
 
+WHOLE = re.compile(r"(?:\s|--[^\n]*\n)*(?P<begin>begin[^;]*);(?P<body>.*)\brollback;\s*", re.DOTALL)
 SECONDS = 20  # a test that runs longer has failed
+INVARIANTS = ("invariants", "constraints")  # of the catalogue: what they kill, they kill soon
 REFUSED = "refused"  # by PostgreSQL: no mutant
 SURVIVED = "survived"
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A pgTAP file: its statements without the `begin;`, and the seconds it takes unmutated."""
+    """A pgTAP file: how it begins, its other statements, and the seconds it takes unmutated."""
 
     path: Path
+    begin: bytes
     body: bytes
     seconds: float = 0.0
 
@@ -60,10 +63,10 @@ class Killer:
         )
 
     def fails(self, test: Test, mutation: str = "") -> str:
-        """Why a test fails, with a mutation; '' if it passes. REFUSED: the mutation does not run."""
+        """Why a test fails, with a mutation; '' if it passes. REFUSED: the mutation is no SQL."""
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute("begin")
+                cursor.execute(test.begin)
                 if mutation:
                     try:
                         cursor.execute(mutation.encode())
@@ -101,11 +104,10 @@ def read_tests() -> list[Test]:
     for path in sorted(files.pgtap_tests().rglob("*.sql")):
         if path == databases.HELPERS:
             continue
-        _, begin, body = path.read_text().partition("begin;\n")
-        body, rollback, rest = body.rpartition("rollback;")
-        if not begin or not rollback or rest.strip():
+        whole = WHOLE.fullmatch(path.read_text())
+        if whole is None:
             raise Failure(f"{path} must begin with begin; and end with rollback;")
-        found.append(Test(path, body.encode()))
+        found.append(Test(path, whole["begin"].encode(), whole["body"].encode()))
     return found
 
 
@@ -116,7 +118,7 @@ def time_tests(killer: Killer, tests: Iterable[Test]) -> list[Test]:
         began = time.monotonic()
         if complaint := killer.fails(test):
             raise Failure(f"tests/sql/{test.name} fails as it is: {complaint}")
-        timed.append(Test(test.path, test.body, time.monotonic() - began))
+        timed.append(replace(test, seconds=time.monotonic() - began))
     return timed
 
 
@@ -140,9 +142,6 @@ def order(mutant: Mutant, tests: Sequence[Test], kills: dict[str, int]) -> list[
     return sorted(tests, key=rank)
 
 
-INVARIANTS = ("invariants", "constraints")
-
-
 def run(
     directory: Path,
     *,
@@ -160,41 +159,129 @@ def run(
     """
     server = databases.start(directory, given)
     databases.ensure_pgtap(directory, server)
+    found = _find(server, only)
+    count(len(found))
     killers: SimpleQueue[Killer] = SimpleQueue()
     every = []
     for _ in range(jobs):
         every.append(Killer(databases.copy(server, databases.PGTAP)))
         killers.put(every[-1])
     tests = time_tests(every[0], read_tests())
-    with psycopg.connect(databases.copy(server, databases.PGTAP).admin_url) as connection:
-        found = [mutant for mutant in mutants.find(connection) if only in mutant.name]
-    count(len(found))
     kills: dict[str, int] = {}
 
-    def judge(mutant: Mutant) -> Verdict:
+    def one(mutant: Mutant) -> Verdict:
         killer = killers.get()
         try:
-            outcome = _try(killer, mutant, order(mutant, tests, kills))
+            verdict = judge(killer, mutant, order(mutant, tests, kills))
         finally:
             killers.put(killer)
-        kills[outcome] = kills.get(outcome, 0) + 1
-        verdict = Verdict(mutant, outcome)
+        kills[verdict.outcome] = kills.get(verdict.outcome, 0) + 1
         tell(verdict)
         return verdict
 
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(judge, found))
+            return list(pool.map(one, found))
     finally:
         for killer in every:
             killer.close()
 
 
-def _try(killer: Killer, mutant: Mutant, tests: Iterable[Test]) -> str:
+def find(directory: Path, *, given: str | None = None, only: str = "") -> list[Mutant]:
+    """The mutants whose name holds `only`, untried."""
+    server = databases.start(directory, given)
+    databases.ensure_pgtap(directory, server)
+    return _find(server, only)
+
+
+def _find(server: databases.Server, only: str) -> list[Mutant]:
+    with (
+        databases.clone(server, databases.PGTAP) as database,
+        psycopg.connect(database.admin_url, autocommit=True) as connection,
+    ):
+        return [mutant for mutant in mutants.find(connection) if only in mutant.name]
+
+
+def judge(killer: Killer, mutant: Mutant, tests: Iterable[Test]) -> Verdict:
+    """Try one mutant until a test fails."""
     for test in tests:
         complaint = killer.fails(test, mutant.statement)
-        if complaint == REFUSED:
-            return REFUSED
         if complaint:
-            return test.name
-    return SURVIVED
+            return Verdict(mutant, REFUSED if complaint == REFUSED else test.name)
+    return Verdict(mutant, SURVIVED)
+
+
+def read_ignored(path: Path) -> dict[str, str]:
+    """
+    The mutants that change nothing a client or an attacker could notice, each with its reason.
+
+    Errors: Failure for one without a reason.
+    """
+    entries = tomllib.loads(path.read_text()).get("equivalent", []) if path.exists() else []
+    for entry in entries:
+        if not entry.get("name") or not entry.get("why"):
+            raise Failure(f"{path}: each [[equivalent]] has a name and a why")
+    return {entry["name"]: entry["why"] for entry in entries}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    What a run came to: mutants killed, by invariants too, survivors, and names in mutants.toml
+    that do not belong there.
+    """
+
+    killed: int
+    by_invariants: int
+    refused: int
+    ignored: int
+    survivors: tuple[Mutant, ...]
+    stale: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, verdicts: Sequence[Verdict], ignored: dict[str, str], *, whole: bool = True
+    ) -> "Report":
+        """The report of a run; of a `whole` one it is also told which names are stale."""
+        survived = {v.mutant.name: v.mutant for v in verdicts if v.outcome == SURVIVED}
+        killers = [v.outcome for v in verdicts if v.outcome not in (SURVIVED, REFUSED)]
+        return cls(
+            killed=len(killers),
+            by_invariants=sum(Path(name).stem in INVARIANTS for name in killers),
+            refused=sum(v.outcome == REFUSED for v in verdicts),
+            ignored=len(survived.keys() & ignored.keys()),
+            survivors=tuple(m for name, m in survived.items() if name not in ignored),
+            stale=tuple(name for name in ignored if name not in survived) if whole else (),
+        )
+
+    @property
+    def good(self) -> bool:
+        """Whether every mutant was killed, but for the ones that are ignored with a reason."""
+        return not self.survivors and not self.stale
+
+    def lines(self) -> list[str]:
+        """The report, the sum last."""
+        said = []
+        for mutant in self.survivors:
+            said += [f"survived  {mutant.name}", f"          {mutant.path}"]
+            said += [f"          | {line}" for line in mutant.statement.splitlines()]
+        said += [f"stale     {name}: killed or gone, yet in mutants.toml" for name in self.stale]
+        total = self.killed + len(self.survivors)
+        said.append(
+            f"{self.killed} of {total} mutants killed, {self.by_invariants} by the invariants of "
+            f"the catalogue; {self.ignored} equivalent, {self.refused} refused by PostgreSQL"
+        )
+        return said
+
+
+def as_json(verdicts: Iterable[Verdict]) -> list[dict[str, str]]:
+    """Each mutant with what became of it."""
+    return [
+        {
+            "name": verdict.mutant.name,
+            "outcome": verdict.outcome,
+            "path": verdict.mutant.path,
+            "statement": verdict.mutant.statement,
+        }
+        for verdict in verdicts
+    ]
