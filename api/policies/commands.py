@@ -8,6 +8,7 @@ status. What was asked for goes to stdout, progress to stderr.
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api import files
-from api.policies import databases, mutate
+from api.policies import databases, matrix, matrix_page, mutate
 
 
 def add(commands: Any) -> None:
@@ -33,6 +34,14 @@ def add(commands: Any) -> None:
     _add_server(command)
     command.set_defaults(command=_mutate)
 
+    command = parsers.add_parser("matrix", help="prove the access matrix, and draw it")
+    command.add_argument("--html", type=Path, metavar="FILE", help="write it as one page")
+    command.add_argument(
+        "--found", action="store_true", help="print what was found, in the form of matrix.csv"
+    )
+    _add_server(command)
+    command.set_defaults(command=_matrix)
+
 
 def _add_server(command: argparse.ArgumentParser) -> None:
     command.add_argument(
@@ -40,6 +49,20 @@ def _add_server(command: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="a superuser's, for a server to make scratch databases on; default: an own one",
     )
+
+
+def _matrix(options: argparse.Namespace) -> int:
+    with databases.scratch(options.admin_url) as directory:
+        found = matrix.run(directory, given=options.admin_url)
+    if options.html:
+        options.html.write_text(matrix_page.html(found))
+    if options.found:
+        print(matrix.as_csv(found), end="")
+    elif not options.html:
+        Console().print(matrix_page.terminal(found))
+    for fault in found.faults:
+        print(fault, file=sys.stderr)
+    return int(bool(found.faults))
 
 
 def _mutate(options: argparse.Namespace) -> int:

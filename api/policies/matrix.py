@@ -8,10 +8,14 @@ A row of the file is a table and a verb, a column an actor, a cell what the acto
 `none`     nothing: granted, but no policy opens a row
 `self`     rows of the actor's own person or key
 `tenant`   rows of the organisation entered
-`all`      rows of every organisation
+`all`      rows of every organisation, or of a table that belongs to none
 
-Each cell is tried on real rows of the actor, of the actor's organisation and of another one, and
-undone. Where a table has none, one is made from its columns.
+Each cell is tried on real rows of the actor, of somebody else in the actor's organisation and of
+another organisation, and undone. Where a table has none, one is made from its columns. What a
+policy asks beyond that, such as a date that has passed, is for tests/sql.
+
+Partitions and schema deploy are left out: nobody has a grant there but its owner, and on
+deploy.schema_version the API, to read it (tests/sql/invariants.sql).
 """
 
 import csv
@@ -35,6 +39,7 @@ ROLES = ("saas_gate", "saas_audit", "saas_owner", "saas_dba", "saas_migrator", "
 ACTORS = (*IN_ACME, *OUTSIDE, *ROLES)
 WORDS = ("-", "sealed", "none", "self", "tenant", "all")
 
+REACHED = (("anybody", "all"), ("other", "all"), ("tenant", "tenant"), ("self", "self"))
 DENIED, SEALED, HIDDEN, REFUSED, DONE = "denied", "sealed", "hidden", "refused", "done"
 # A statement that a key or a check stops has passed the policies.
 PASSED = ("23", "SA409")
@@ -44,8 +49,20 @@ select n.nspname || '.' || c.relname
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 join tests.product_schemas as s on s.oid = n.oid
-where c.relkind in ('r', 'p') and (not c.relispartition or c.relname ~ '_default$')
+where c.relkind in ('r', 'p') and not c.relispartition and n.nspname <> 'deploy'
 order by 1
+"""
+
+POLICIES: LiteralString = """
+select
+    p.schemaname || '.' || p.tablename, p.policyname, p.permissive = 'PERMISSIVE', lower(p.cmd),
+    array_to_string(p.roles, ', '), p.qual, p.with_check,
+    coalesce(obj_description(c.oid, 'pg_policy'), '')
+from pg_catalog.pg_policies as p
+join pg_catalog.pg_policy as c
+    on c.polname = p.policyname
+    and c.polrelid = format('%I.%I', p.schemaname, p.tablename)::regclass
+order by 1, 3, 2
 """
 
 COLUMNS: LiteralString = """
@@ -77,7 +94,7 @@ EXAMPLES: dict[str, LiteralString] = {
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try: whose row it was (self, tenant or other), the SQL, and how it ended."""
+    """One try: whose row it was (self, tenant, other, or anybody's), the SQL, and how it ended."""
 
     whose: str
     statement: str
@@ -99,7 +116,7 @@ class Cell:
     def proven(self) -> str:
         """The word for what the attempts came to."""
         outcomes = {attempt.whose: attempt.outcome for attempt in self.attempts}
-        for whose, word in (("other", "all"), ("tenant", "tenant"), ("self", "self")):
+        for whose, word in REACHED:
             if outcomes.get(whose) == DONE:
                 return word
         if set(outcomes.values()) == {DENIED}:
@@ -121,10 +138,25 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy as the catalogue has it; `command` is a verb or `all`."""
+
+    table: str
+    name: str
+    permissive: bool
+    command: str
+    roles: str
+    using: str | None
+    check: str | None
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
-    """All cells, and the declared rows and columns that there is nothing for."""
+    """All cells, the policies, and the declared cells that there is nothing for."""
 
     cells: tuple[Cell, ...]
+    policies: tuple[Policy, ...]
     unknown: tuple[str, ...]
 
     @property
@@ -162,6 +194,7 @@ def prove(database: databases.Database, declaration: Declaration) -> Matrix:
         connection.execute("set client_min_messages = error")
         with connection.transaction(force_rollback=True):
             tables = [name for (name,) in connection.execute(TABLES).fetchall()]
+            policies = tuple(Policy(*row) for row in connection.execute(POLICIES).fetchall())
             _raise_the_curtain(connection)
             cells = tuple(
                 Cell(table, verb, actor, declaration.get((table, verb, actor)), attempts)
@@ -169,8 +202,8 @@ def prove(database: databases.Database, declaration: Declaration) -> Matrix:
                 for verb, actor, attempts in _Stage(connection, table).play()
             )
     there = {(cell.table, cell.verb, cell.actor) for cell in cells}
-    unknown = sorted({f"{actor}, {verb} on {table}" for table, verb, actor in declaration.keys() - there})
-    return Matrix(cells, tuple(unknown))
+    unknown = sorted(declaration.keys() - there)
+    return Matrix(cells, policies, tuple(f"{actor}, {verb} on {t}" for t, verb, actor in unknown))
 
 
 def _raise_the_curtain(connection: psycopg.Connection) -> None:
@@ -204,7 +237,7 @@ class _Stage:
     def _attempts(self, verb: str, actor: str) -> Iterator[Attempt]:
         whose = ["self", "tenant", "other"] if self.person else ["tenant", "other"]
         if not {"organisation_id", "user_id"} & self.types.keys():
-            whose = ["tenant"]
+            whose = ["anybody"]
         for each in whose:
             with self.connection.transaction(force_rollback=True):
                 yield self._attempt(verb, actor, each)
@@ -247,15 +280,18 @@ class _Stage:
 
     def _where(self, actor: str, whose: str, tenant: str) -> sql.Composed:
         """The condition for a row of theirs."""
-        person = _id(actor) if whose == "self" else _id("viewer", tenant)
-        parts = [sql.SQL("true")]
+        person = _id(actor) if whose == "self" else _somebody(actor, tenant)
+        parts: list[sql.Composable] = [sql.SQL("true")]
         if "organisation_id" in self.types:
             parts.append(
-                sql.SQL("(organisation_id = tests.organisation({}) or organisation_id is null)")
-                .format(tenant)
+                sql.SQL(
+                    "(organisation_id = tests.organisation({}) or organisation_id is null)"
+                ).format(tenant)
             )
         if self.person == "user_id" or (self.person and whose == "self"):
             parts.append(sql.SQL("{} = {}").format(Identifier(self.person), person))
+        elif self.person:
+            parts.append(sql.SQL("{} <> {}").format(Identifier(self.person), _id(actor)))
         return sql.SQL(" and ").join(parts)
 
     def _find(self, actor: str, whose: str, tenant: str) -> str | None:
@@ -271,7 +307,7 @@ class _Stage:
         if "organisation_id" in self.types:
             given["organisation_id"] = sql.SQL("tests.organisation({})").format(tenant)
         if self.person:
-            given[self.person] = _id(actor) if whose == "self" else _id("viewer", tenant)
+            given[self.person] = _id(actor) if whose == "self" else _somebody(actor, tenant)
         hand_over = sql.SQL(
             "update {0} set {1} where ctid = (select ctid from {0} limit 1) returning ctid::text"
         ).format(
@@ -302,7 +338,8 @@ class _Stage:
     def _reached(self, actor: str) -> bool:
         """Whether the actor has any privilege on the table, so that a row matters."""
         row = self.connection.execute(
-            "select bool_or(has_any_column_privilege(%s, %s, v)) or has_table_privilege(%s, %s, 'delete')"
+            "select bool_or(has_any_column_privilege(%s, %s, v))"
+            " or has_table_privilege(%s, %s, 'delete')"
             " from unnest(array['select', 'insert', 'update']) as v",
             [_role(actor), self.table] * 2,
         ).fetchone()
@@ -367,6 +404,11 @@ def _insert(table: Identifier, values: dict[str, sql.Composable]) -> sql.Compose
 def _id(actor: str, tenant: str = "Acme") -> sql.Composed:
     """The id of an actor; a database role acts in the context of the owner."""
     return sql.SQL("tests.user_id({}, {})").format("owner" if actor in ROLES else actor, tenant)
+
+
+def _somebody(actor: str, tenant: str) -> sql.Composed:
+    """The id of somebody else."""
+    return _id("member" if actor == "viewer" else "viewer", tenant)
 
 
 def _role(actor: str) -> str:

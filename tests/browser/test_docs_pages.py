@@ -1,12 +1,7 @@
 """
 /docs and /redoc in a real browser: they show everything, ask nobody else, and a call works.
-
-Needs Chromium or Chrome: the one that CHROMIUM names, else the first on the PATH; without one these
-tests are skipped.
 """
 
-import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,23 +14,10 @@ from api import openapi, passwords
 from api.app import create_app
 from api.routes import routes
 from api.settings import Settings
+from tests.browser.chromium import CHROMIUM, FLAGS
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 IDS = {openapi.operation_id(route) for route in routes(Settings())}
 ACCOUNT = {"email": "ada@example.com", "password": "correct horse battery staple"}
-
-if CHROMIUM is None:
-    pytest.skip("no browser: install chromium, or name one in CHROMIUM", allow_module_level=True)
 
 
 @dataclass(frozen=True, slots=True)

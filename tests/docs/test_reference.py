@@ -161,13 +161,6 @@ def test_permissions_page_has_what_the_function_has(root: Path) -> None:
     assert documented == {(role, each) for role, held in permissions.items() for each in held}
 
 
-def test_access_matrix_has_every_policy_file(root: Path) -> None:
-    page = (root / "policies/README.md").read_text()
-    tables = {cell.rpartition(".")[2] for cell in (_code(row[0]) for row in _rows(page))}
-    files = {path.stem for path in (root / "policies").glob("*.sql")} - {"schemas"}
-    assert not files - tables
-
-
 def test_decisions_index_has_every_decision(root: Path) -> None:
     folder = root / "docs/adr"
     index = (folder / "README.md").read_text()
