@@ -65,8 +65,8 @@ lock: $(STAMP) ## resolve the dependencies anew (ARGS=--upgrade) into requiremen
 bench-check: $(STAMP) ## count what a request costs, against bench/ceilings.json (ARGS=--write)
 	@$(BIN)/python bench/check.py $(ARGS)
 
-psql: $(STAMP) ## open psql on the configured database (ARGS="--role saas_owner")
-	@$(BIN)/saas-api psql $(ARGS)
+psql: $(STAMP) ## open psql on the configured database (AS=ada@example.com ORG=acme, ARGS="--role saas_owner")
+	@$(BIN)/saas-api psql $(if $(AS),--as "$(AS)" --org "$(ORG)") $(ARGS)
 
 stop: $(STAMP) ## stop the embedded PostgreSQL
 	@$(BIN)/saas-api stop

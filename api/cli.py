@@ -109,7 +109,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Everything else is handed to psql: saas-api psql -c 'select 1'",
         allow_abbrev=False,
     )
-    command.add_argument("--role", default="saas_api", help="default: saas_api")
+    command.add_argument("--role", help="default: saas_api; with --as, saas_dba")
+    command.add_argument("--url", help="of another login role, such as a DBA's own")
+    command.add_argument("--as", dest="who", help="become the user with this email, or a role")
+    command.add_argument("--org", default="", help="with --as: the organisation, by name or id")
+    command.add_argument("--write", action="store_true", help="with --as: changes are allowed")
     command.set_defaults(command=_psql)
 
     command = commands.add_parser("url", help="print the libpq URL of a role")
@@ -230,11 +234,18 @@ def _bootstrap(options: argparse.Namespace) -> int:
 
 
 def _psql(options: argparse.Namespace) -> int:
+    role = options.role or ("saas_dba" if options.who else "saas_api")
     # The API's own idle limit is not for a person who types.
-    url = _with_option(_role_url(options.role), "idle_in_transaction_session_timeout=0")
+    url = _with_option(options.url or _role_url(role), "idle_in_transaction_session_timeout=0")
     parts = urls.parse(url, name="the URL")
     password = parts.pop("password", None)
     environ = {**os.environ, "PGPASSWORD": str(password)} if password else dict(os.environ)
+    if options.who:
+        environ["PSQLRC"] = str(Path(__file__).with_name("impersonate.psqlrc"))
+        options.arguments[:0] = [
+            *("-v", f"as={options.who}", "-v", f"org={options.org}"),
+            *("-v", f"read_only={'false' if options.write else 'true'}"),
+        ]
     program = shutil.which("psql") or str(embedded.program("psql"))
     os.execve(program, [program, urls.build(parts), *options.arguments], environ)  # noqa: S606
 

@@ -123,7 +123,7 @@ CHECKS = (
         BOOTSTRAP,
     ),
     Check(
-        "only saas_migrator is member of anything, without inheriting",
+        "only saas_migrator and saas_dba are members of anything, without inheriting",
         "failure",
         """
         select pg_catalog.format(
@@ -134,7 +134,11 @@ CHECKS = (
         join pg_catalog.pg_roles as member on member.oid = m.member
         join pg_catalog.pg_roles as granted on granted.oid = m.roleid
         where
-            member.rolname in ('saas_owner', 'saas_gate', 'saas_audit', 'saas_api', 'saas_dba')
+            member.rolname in ('saas_owner', 'saas_gate', 'saas_audit', 'saas_api')
+            or (
+                member.rolname = 'saas_dba'
+                and (m.inherit_option or granted.rolname <> 'saas_api')
+            )
             or (
                 member.rolname = 'saas_migrator'
                 and (

@@ -244,6 +244,7 @@ ACTIONS = [
     "project.deleted",
     "api_key.created",
     "api_key.revoked",
+    "dba.impersonated",
 ]
 AUDIT_EVENTS_QUERY = query(
     PAGE

@@ -52,6 +52,8 @@ comment on role saas_migrator is 'What saas-api migrate connects as: may become 
 comment on role saas_dba is 'Group of people who inspect: reads dba.*, may impersonate, which is audited.';
 
 grant saas_owner, saas_gate, saas_audit to saas_migrator with inherit false, set true, admin false; -- noqa: PRS
+-- To be saas_api opens nothing: that takes a sealed context.
+grant saas_api to saas_dba with inherit false, set true, admin false; -- noqa: PRS
 
 -- 2. What a session of each login role starts with, and nothing else. A role may change its own settings,
 --    so the API does not rely on these: it sends all of them, and those that could change what a

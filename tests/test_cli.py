@@ -127,6 +127,33 @@ def test_migrate_on_current_database_says_so(home: Path) -> None:
     assert saas_api("migrate", "--plan", home=home).stdout == f"nothing to do: schema {version}\n"
 
 
+ADA = """
+insert into app.users (email) values ('ada@x.example');
+insert into auth.passwords (user_id, email_digest, salt, parameters, digest)
+select user_id, gate.email_digest(email), sha256('x'), 'm=8,t=1,p=1', sha256('y') from app.users
+where email = 'ada@x.example';
+insert into app.organisations (name) values ('Wonka');
+insert into app.memberships (organisation_id, user_id, role)
+select organisation_id, user_id, 'viewer' from app.organisations, app.users
+where name = 'Wonka' and email = 'ada@x.example'
+"""
+WHO = "select email, role, organisation, read_only from dba.whoami()"
+
+
+def test_psql_as_somebody_is_somebody_until_the_transaction_ends(home: Path) -> None:
+    saas_api("migrate", home=home)
+    assert saas_api("psql", "--role", "postgres", "--", "-Xqc", ADA, home=home).returncode == 0
+    as_ada = ("psql", "--as", "ada@x.example", "--org", "wonka")
+    said = saas_api(*as_ada, "--", "-At", "-c", WHO, "-c", "rollback", "-c", WHO, home=home)
+    assert "ada@x.example|viewer|Wonka|t\nROLLBACK\n|||f\n" in said.stdout, said.stderr
+    said = saas_api(*as_ada, "--write", "--", "-At", "-c", WHO, home=home)
+    assert "ada@x.example|viewer|Wonka|f\n" in said.stdout
+    said = saas_api("psql", "--as", "admin", "--org", "Wonka", "--", "-At", "-c", WHO, home=home)
+    assert "|admin|Wonka|t\n" in said.stdout
+    said = saas_api("psql", "--as", "eve@x.example", "--org", "Wonka", "--", "-c", WHO, home=home)
+    assert "no user eve@x.example" in said.stderr
+
+
 @pytest.mark.parametrize(
     ("role", "expected"),
     [

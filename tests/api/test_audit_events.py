@@ -400,4 +400,5 @@ def test_every_action_of_the_contract_can_be_asked_for() -> None:
         *("member.added", "member.updated", "member.removed"),
         *("project.created", "project.updated", "project.deleted"),
         *("api_key.created", "api_key.revoked"),
+        "dba.impersonated",  # ours
     }

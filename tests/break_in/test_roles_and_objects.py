@@ -201,6 +201,47 @@ OBJECTS = [
 ]
 
 
+IMPERSONATION = [
+    attempt(
+        "nobody is impersonated by the API",
+        "select gate.impersonate('vera@vera.example', null, 'vera')",
+        refused="42501",
+    ),
+    attempt(
+        "nor by way of the DBA's functions",
+        "select dba.impersonate('vera@vera.example')",
+        refused="42501",
+    ),
+    attempt("nor by their inside", "select dba.become(null, 'owner', 'x', false)", refused="42501"),
+    attempt("tenants are not listed", "select * from gate.tenants()", refused="42501"),
+    attempt(
+        "no row is found across tenants",
+        "select dba.find_row('app.projects', '{}', 'x')",
+        refused="42501",
+    ),
+    attempt(
+        "an expression is evaluated with the attacker's own rights",
+        "select dba.evaluate('(select count(*) from app.projects)', 'app.projects', '(,,,,,,,)')",
+        refused="SA401",
+    ),
+    attempt(
+        "an impersonation is not recorded by whom it never was",
+        "select audit.record_impersonation(null, null, 'owner', 'x')",
+        refused="42501",
+    ),
+    attempt(
+        "who asks without a context is nobody",
+        "select sealed from dba.whoami()",
+        answers=[(False,)],
+    ),
+]
+
+
+@pytest.mark.parametrize("attempt", IMPERSONATION, ids=lambda one: one.name)
+def test_somebody_else_is_not_become(stage: Stage, attempt: Attempt) -> None:
+    stage.withstands(attempt)
+
+
 @pytest.mark.parametrize("attempt", ROLES, ids=lambda one: one.name)
 def test_role_is_not_taken(stage: Stage, attempt: Attempt) -> None:
     stage.withstands(attempt)

@@ -53,8 +53,9 @@ def test_page_prints_what_it_says(root: Path, server: Server, page: str) -> None
     assert [_normal(each) for each in printed[:-1]] == [_normal(each) for each in expected]
 
 
-def test_psql_transcript_is_what_psql_prints(root: Path, server: Server) -> None:
-    blocks = _blocks(root / "docs/how-to/become-a-tenant-in-psql.md")
+@pytest.mark.parametrize("page", ["become-a-tenant-in-psql.md", "explain-a-hidden-row.md"])
+def test_psql_transcript_is_what_psql_prints(root: Path, server: Server, page: str) -> None:
+    blocks = _blocks(root / "docs/how-to" / page)
     shell = next(text for language, text in blocks if language == "bash")
     transcript = "".join(text for language, text in blocks if language == "psql")
     commands = [line for line in transcript.splitlines() if PROMPT.match(line)]
@@ -62,18 +63,6 @@ def test_psql_transcript_is_what_psql_prints(root: Path, server: Server) -> None
     script = f"{_ten_lines(root)}echo '{MARK}'\n{shell.strip()} -a <<'TYPED'\n{typed}TYPED\n"
     printed = server.bash(script).split(f"{MARK}\n")[1]
     assert _normal(printed) == _normal(PROMPT.sub("", transcript))
-
-
-def test_psql_administrator_can_open_a_session_for_somebody(root: Path, server: Server) -> None:
-    blocks = _blocks(root / "docs/how-to/become-a-tenant-in-psql.md")
-    statement = next(text for language, text in blocks if language == "sql")
-    entering = "select 'in' from gate.enter_user(sha256('a long random text'), 'psql') as e;"
-    script = (
-        f"{_ten_lines(root)}echo '{MARK}'\n"
-        f".venv/bin/saas-api psql --role postgres -- -X -q <<'TYPED'\n{statement}TYPED\n"
-        f'.venv/bin/saas-api psql -- -X -qAt -c "{entering}"\n'
-    )
-    assert server.bash(script).split(f"{MARK}\n")[1].strip() == "in"
 
 
 def test_seal_key_can_be_changed_as_the_threat_model_says(root: Path, server: Server) -> None:

@@ -331,7 +331,7 @@ comment on view tests.product_schemas is
 do $$
 begin
     execute format(
-        'grant usage on schema tests, %s to saas_api, saas_gate, saas_audit, saas_owner',
+        'grant usage on schema tests, %s to saas_api, saas_gate, saas_audit, saas_owner, saas_dba',
         (
             select p.pronamespace::regnamespace from pg_catalog.pg_proc as p
             where p.proname = 'throws_ok' limit 1

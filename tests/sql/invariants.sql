@@ -360,8 +360,13 @@ select is_empty(
     where
         m.roleid::regrole::text in ('saas_owner', 'saas_gate', 'saas_audit', 'saas_api')
         and m.member <> 'saas_migrator'::regrole and not r.rolsuper and not r.rolcreaterole
+        and not (
+            m.member = 'saas_dba'::regrole
+            and m.roleid = 'saas_api'::regrole
+            and not m.inherit_option
+        )
     $$,
-    'nobody but the migrator becomes the owner, the gate or the audit'
+    'nobody but the migrator becomes the owner, the gate or the audit, and but saas_dba the API'
 );
 select is_empty(
     $$

@@ -24,9 +24,14 @@ begin
         api_key_id := nullif(current_setting('app.api_key_id'), '');
         request_id := nullif(current_setting('app.request_id'), '');
         actor_type := case when api_key_id is null then 'user' else 'api_key' end;
+        -- Somebody in psql, after dba.impersonate: what they change is theirs, and not the user's.
+        if request_id like 'dba:%' and session_user <> 'saas_api' then
+            actor_type := 'database_role';
+            database_role := session_user;
+        end if;
     end if;
 end
 $$;
 
 comment on function audit.actor() is
-    'Who acts: the user or API key of the sealed context; without one, the database role that logged in. Raises SA401 for saas_api without a sealed context.';
+    'Who acts: the user or API key of the sealed context; without one, or in one of gate.impersonate, the database role that logged in. Raises SA401 for saas_api without a sealed context.';

@@ -1,0 +1,186 @@
+-- Why a row is hidden: the steps, the verdict, and that the look leaves nothing behind.
+begin;
+select plan(22);
+
+select tests.new_tenant('Acme');
+select tests.new_tenant('Globex');
+select tests.new_project('Apollo', 'Acme');
+select tests.new_project('Gemini', 'Globex');
+insert into app.idempotency_keys
+    (organisation_id, principal_id, endpoint, idempotency_key, request)
+values (tests.organisation('Acme'), tests.user_id('owner'), 'POST /x', 'k', '{}');
+
+-- A table of tomorrow: no migration of ours knows it.
+create table app.gadgets (
+    organisation_id uuid not null, gadget_id uuid not null, size integer,
+    primary key (organisation_id, gadget_id)
+);
+alter table app.gadgets enable row level security;
+grant select on app.gadgets to saas_api;
+create policy tenant_isolation on app.gadgets as restrictive for all to public
+using (organisation_id = (select ctx.tenant_id()));
+create policy small on app.gadgets for select to public using (size < 10);
+insert into app.gadgets values
+    (tests.organisation('Acme'), tests.project('small'), 1),
+    (tests.organisation('Acme'), tests.project('unsized'), null);
+
+create function pg_temp.verdict(
+    p_table regclass, p_id text, p_actor text, p_verb text, p_organisation text default null
+)
+returns text
+language sql
+as $$
+    select e.compared
+    from dba.explain_access(
+        p_table, p_id, tests.email(p_actor), p_organisation, p_verb
+    ) as e
+    where e.step = 'verdict';
+$$;
+
+set local role saas_dba;
+
+select is(
+    pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'viewer', 'select'),
+    'visible: viewer@acme.example is a viewer of Acme, and read_viewer opens it',
+    'a viewer''s own project is visible'
+);
+select is(
+    pg_temp.verdict('app.projects', tests.project('Gemini', 'Globex')::text, 'viewer', 'select'),
+    'hidden: viewer@acme.example is a viewer of Acme; the row belongs to Globex',
+    'a project of another organisation is hidden from a viewer, and the verdict says whose it is'
+);
+select is(
+    pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'viewer', 'update'),
+    'refused: viewer@acme.example is a viewer of Acme, and the restrictive policy tenant_isolation '
+    || 'does not hold',
+    'a viewer may not change a project, by the policy that says so'
+);
+select is(
+    pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'member', 'update'),
+    'allowed: member@acme.example is a member of Acme, and update_member opens it',
+    'a member may change a project'
+);
+select is(
+    pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'member', 'insert'),
+    'allowed: member@acme.example is a member of Acme, and insert_member opens it',
+    'a member may add a project'
+);
+select is(
+    pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'owner', 'delete'),
+    'refused: no grant of delete on app.projects to the API, whoever asks',
+    'an owner may not delete a project: there is no grant'
+);
+select is(
+    pg_temp.verdict('app.projects', tests.project('Vostok')::text, 'owner', 'select'),
+    'unknown: nobody sees such a row; if there is one, a superuser can tell',
+    'a project that is not there is unknown to who is no superuser'
+);
+select is(
+    pg_temp.verdict(
+        'app.memberships', format('{"user_id": "%s"}', tests.user_id('owner')), 'admin', 'update'
+    ),
+    'refused: admin@acme.example is an admin of Acme, and no policy opens it '
+    || '(update_admin, update_owner)',
+    'an admin may not change an owner, and the verdict names the policies that might'
+);
+select is(
+    pg_temp.verdict('app.users', tests.user_id('owner')::text, 'member', 'select'),
+    'hidden: member@acme.example is a member of Acme, and no policy opens it '
+    || '(read_admin, read_self)',
+    'a colleague is hidden from a member'
+);
+select is(
+    pg_temp.verdict('app.users', tests.user_id('stranger')::text, 'stranger', 'select'),
+    'visible: stranger@acme.example has entered no organisation, and read_self opens it',
+    'a stranger sees oneself'
+);
+select is(
+    pg_temp.verdict('app.organisations', tests.organisation('Acme')::text, 'stranger', 'select'),
+    'hidden: stranger@acme.example has entered no organisation; the row belongs to Acme',
+    'an organisation is hidden from a stranger'
+);
+select is(
+    pg_temp.verdict('app.idempotency_keys', '{"idempotency_key": "k"}', 'owner', 'select'),
+    'visible: owner@acme.example is an owner of Acme, and own_principal opens it',
+    'an owner sees a key of one''s own'
+);
+select is(
+    pg_temp.verdict('app.gadgets', tests.project('small')::text, 'viewer', 'select'),
+    'visible: viewer@acme.example is a viewer of Acme, and small opens it',
+    'a table of tomorrow is explained'
+);
+select is(
+    pg_temp.verdict('app.gadgets', tests.project('small')::text, 'viewer', 'insert'),
+    'refused: no grant of insert on app.gadgets to the API, whoever asks',
+    'a table of tomorrow is explained for what is not granted'
+);
+
+select results_eq(
+    format(
+        $$
+        select step, name, kind, result from dba.explain_access(
+            'app.projects', %L, 'viewer@acme.example', 'Acme', 'select'
+        )
+        $$,
+        tests.project('Gemini', 'Globex')
+    ),
+    $$
+    values
+        ('row', 'app.projects', null, true), ('grant', 'app.projects', null, true),
+        ('policy', 'tenant_isolation', 'restrictive', false),
+        ('policy', 'read_viewer', 'permissive', true), ('verdict', null, null, false)
+    $$,
+    'the steps are the row, the grant, each policy, and the verdict'
+);
+select matches(
+    (
+        select e.compared from dba.explain_access(
+            'app.projects', tests.project('Gemini', 'Globex')::text, 'viewer@acme.example',
+            'Acme', 'select'
+        ) as e
+        where e.name = 'tenant_isolation'
+    ),
+    format(
+        'organisation_id = %s, ctx.tenant_for.* = %s', tests.organisation('Globex'),
+        tests.organisation('Acme')
+    ),
+    'a policy''s step has the values that it compared'
+);
+select throws_ok(
+    $$ select * from dba.explain_access('app.memberships', 'x', 'owner@acme.example', null, 'see') $$,
+    '22023', null, 'a verb that is none is refused'
+);
+select throws_ok(
+    $$ select * from dba.explain_access('app.idempotency_keys', 'x', 'owner@acme.example') $$,
+    '22023', null, 'a table of many key columns asks for them'
+);
+
+-- Nothing stays.
+select results_eq(
+    $$ select database_role, sealed, read_only from dba.whoami() $$,
+    $$ values ('saas_dba', false, false) $$,
+    'a DBA who has looked is nobody again'
+);
+select tests.as_superuser();
+select is(
+    (
+        select count(*) filter (where action = 'dba.impersonated' and actor_type = 'database_role')
+        from audit.events where request_id like 'dba:%'
+    ),
+    16::bigint,
+    'each look is one event, and what was tried on the way is none'
+);
+select is(
+    pg_temp.verdict('app.gadgets', tests.project('unsized')::text, 'viewer', 'select'),
+    'hidden: viewer@acme.example is a viewer of Acme, and no policy opens it (small)',
+    'a superuser finds a row that nobody sees, and null is no yes'
+);
+
+select tests.as('owner');
+select throws_ok(
+    $$ select * from dba.explain_access('app.projects', 'x', 'owner@acme.example') $$, '42501', null,
+    'an owner may not ask for explanations'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,172 @@
+-- A database administrator becomes somebody, and nobody else can.
+begin;
+select plan(26);
+
+select tests.new_tenant('Acme');
+select tests.new_tenant('Globex');
+select tests.new_project('Apollo', 'Acme');
+select tests.new_project('Gemini', 'Globex');
+
+-- A DBA is a member of saas_dba that logs in: saas_dba itself stands in for one here.
+select tests.as_superuser();
+set local role saas_dba;
+
+select results_eq(
+    $$ select sealed, role, permissions from dba.whoami() $$,
+    $$ values (false, null::text, null::text[]) $$,
+    'a DBA is nobody without a context'
+);
+select throws_ok(
+    'select from app.projects', '42501', null, 'a DBA reads no table'
+);
+select throws_ok(
+    $$ select dba.impersonate('nobody@acme.example', 'Acme') $$, 'SA404', null,
+    'a DBA cannot become who is not there'
+);
+select throws_ok(
+    $$ select dba.impersonate('owner@globex.example', 'Acme') $$, 'SA404', null,
+    'a DBA cannot become a stranger in an organisation'
+);
+select throws_ok(
+    $$ select dba.impersonate('owner@acme.example', 'Initech') $$, 'SA404', null,
+    'a DBA cannot enter an organisation that is not there'
+);
+select throws_ok(
+    $$ select dba.impersonate_role('god', 'Acme') $$, 'SA404', null,
+    'a DBA cannot have a role that is none'
+);
+select throws_ok(
+    $$ select dba.impersonate_role('owner', null) $$, 'SA404', null,
+    'a DBA cannot have a role nowhere'
+);
+
+savepoint nobody;
+select matches(
+    dba.impersonate('VIEWER@acme.example', 'acme'), 'viewer of acme, read only',
+    'a DBA becomes a user by email and by the name of the organisation, without regard to case'
+);
+select results_eq(
+    $$
+    select database_role, sealed, read_only, email, organisation, role, permissions
+    from dba.whoami()
+    $$,
+    $$
+    values (
+        'saas_api', true, true, 'viewer@acme.example', 'Acme', 'viewer',
+        array['organisation.read', 'projects.read']
+    )
+    $$,
+    'an impersonated viewer is what the policies see'
+);
+select results_eq(
+    'select name from app.projects', array['Apollo'],
+    'an impersonated viewer reads the projects of the organisation and no other'
+);
+select throws_ok(
+    $$ update app.projects set name = 'x' $$, '25006', null,
+    'an impersonated viewer is read only'
+);
+select throws_ok(
+    $$ select set_config('transaction_read_only', 'off', true) $$, '25001', null,
+    'and stays so until the transaction ends'
+);
+select throws_ok(
+    $$ select dba.impersonate('owner@acme.example', 'Acme') $$, '42501', null,
+    'an impersonated viewer does not become an owner'
+);
+rollback to nobody;
+
+-- Writing has to be asked for, and is the DBA's.
+select tests.as_superuser();
+set local role saas_dba;
+select dba.impersonate('member@acme.example', tests.organisation('Acme')::text, read_only => false);
+select lives_ok(
+    $$ update app.projects set name = 'Apollo 11' where name = 'Apollo' $$,
+    'an impersonated member may write when that was asked for'
+);
+select is_empty(
+    $$ update app.organisations set name = 'x' returning name $$,
+    'an impersonated member may still not rename the organisation'
+);
+select tests.as_superuser();
+select results_eq(
+    $$
+    select action::text, actor_type, actor_database_role, actor_user_id, request_id
+    from audit.events where request_id like 'dba:%' order by audit_event_id
+    $$,
+    format(
+        $$
+        values
+            ('dba.impersonated', 'database_role', %1$L::text, null::uuid, %2$L),
+            ('project.updated', 'database_role', %1$L, %3$L, %2$L)
+        $$,
+        session_user, 'dba:' || session_user, tests.user_id('member')
+    ),
+    'the audit names the DBA for the act, and for what was changed in the user''s name'
+);
+select results_eq(
+    $$
+    select organisation_id, target_type, target_id, changes::jsonb
+    from audit.events where action = 'dba.impersonated'
+    $$,
+    $$
+    values (
+        tests.organisation('Acme'), 'user', tests.user_id('member'),
+        '{"role": {"old": null, "new": "member"}}'::jsonb
+    )
+    $$,
+    'the event of an impersonation is the tenant''s own, and says whom and as what'
+);
+
+-- A role of nobody in particular.
+set local role saas_dba;
+savepoint nobody;
+select dba.impersonate_role('admin', 'Acme');
+select results_eq(
+    'select role, user_id, email, api_key_id from dba.whoami()',
+    $$ values ('admin', '00000000-0000-0000-0000-000000000000'::uuid, null::text, null::uuid) $$,
+    'a DBA becomes an admin of no person'
+);
+select is(
+    (select count(*)::integer from app.memberships), 4,
+    'an admin of no person lists the members'
+);
+rollback to nobody;
+select tests.as_superuser();
+set local role saas_dba;
+savepoint nobody;
+select dba.impersonate_role('api_key', 'Acme');
+select is(
+    (select count(*)::integer from app.projects), 1, 'an API key of nobody reads the projects'
+);
+select is_empty('select from app.users', 'an API key of nobody reads no user');
+rollback to nobody;
+
+-- A name that two organisations have.
+select tests.as_superuser();
+update app.organisations set name = 'Acme' where organisation_id = tests.organisation('Globex');
+set local role saas_dba;
+select throws_ok(
+    $$ select dba.impersonate('owner@acme.example', 'Acme') $$, 'SA409', null,
+    'a DBA has to say which of two organisations of one name is meant'
+);
+select matches(
+    dba.impersonate('stranger@acme.example'), '^stranger@acme.example, read only',
+    'a DBA becomes a user who has entered no organisation'
+);
+select tests.as_superuser();
+
+-- Nobody else.
+select tests.as('owner');
+select throws_ok(
+    $$ select gate.impersonate('owner@acme.example', null, 'Acme') $$, '42501', null,
+    'an owner may not impersonate'
+);
+select throws_ok(
+    $$ select dba.impersonate('owner@acme.example', 'Acme') $$, '42501', null,
+    'an owner may not ask the DBA''s functions'
+);
+select throws_ok('select * from gate.tenants()', '42501', null, 'an owner may not list tenants');
+
+select * from finish();
+rollback;
