@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except (Failure, SettingsError) as error:
-        _say(str(error))
+        say(str(error))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -51,11 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("SAAS_API_LOG_LEVEL", "").upper() == "DEBUG":
             raise
         text = " ".join(str(error).split())
-        _say(f"{type(error).__name__}: {text} (SAAS_API_LOG_LEVEL=DEBUG shows where)")
+        say(f"{type(error).__name__}: {text} (SAAS_API_LOG_LEVEL=DEBUG shows where)")
     return 1
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     """Progress and complaints: stderr, so that stdout is only what was asked for."""
     print(f"saas-api: {line}", file=sys.stderr, flush=True)
 
@@ -149,7 +149,7 @@ def _serve(options: argparse.Namespace) -> int:
         server = _embedded()
         url = server.url("saas_migrator")
         if steps := migrate.plan(url).lines():
-            _say(f"migrating the database ({len(steps)} steps)")
+            say(f"migrating the database ({len(steps)} steps)")
             migrate.run(url)
         maintain.run(url)
         settings = dataclasses.replace(settings, database_url=server.url())
@@ -186,9 +186,9 @@ def _refuse_other_schema(url: str) -> None:
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    url = _role_url("saas_migrator")
+    url = role_url("saas_migrator")
     if not options.plan:
-        migrate.run(url, say=_say)
+        migrate.run(url, say=say)
         maintain.run(url)
         return 0
     todo = migrate.plan(url)
@@ -201,7 +201,7 @@ def _maintain(options: argparse.Namespace) -> int:
     months: int | None = options.keep_audit_months
     if months is not None and months < 0:
         raise Failure("--keep-audit-months must be 0 or more")
-    maintain.run(_role_url("saas_migrator"), keep_audit_months=months, say=_say)
+    maintain.run(role_url("saas_migrator"), keep_audit_months=months, say=say)
     return 0
 
 
@@ -226,17 +226,17 @@ def _bootstrap(options: argparse.Namespace) -> int:
         url = urls.replace(options.admin_url, user=role, password=password, dbname=database)
         print(f"{URL_VARIABLES[role]}='{url}'")
     if invented:
-        _say("keep these URLs, they are shown only now")
+        say("keep these URLs, they are shown only now")
     for role in set(LOGIN_ROLES) - given.keys() - invented.keys():
-        _say(f"the password of {role} was left as it is")
-    _say(f"roles and database {database} are there: run saas-api migrate")
+        say(f"the password of {role} was left as it is")
+    say(f"roles and database {database} are there: run saas-api migrate")
     return 0
 
 
 def _psql(options: argparse.Namespace) -> int:
     role = options.role or ("saas_dba" if options.who else "saas_api")
     # The API's own idle limit is not for a person who types.
-    url = _with_option(options.url or _role_url(role), "idle_in_transaction_session_timeout=0")
+    url = _with_option(options.url or role_url(role), "idle_in_transaction_session_timeout=0")
     parts = urls.parse(url, name="the URL")
     password = parts.pop("password", None)
     environ = {**os.environ, "PGPASSWORD": str(password)} if password else dict(os.environ)
@@ -251,7 +251,7 @@ def _psql(options: argparse.Namespace) -> int:
 
 
 def _url(options: argparse.Namespace) -> int:
-    print(_role_url(options.role))
+    print(role_url(options.role))
     return 0
 
 
@@ -274,20 +274,20 @@ def _openapi(_options: argparse.Namespace) -> int:
 
 
 def _stop(_options: argparse.Namespace) -> int:
-    stopped = DIRECTORY.is_dir() and embedded.stop(DIRECTORY, say=_say)
-    _say("PostgreSQL stopped" if stopped else "PostgreSQL was not running")
+    stopped = DIRECTORY.is_dir() and embedded.stop(DIRECTORY, say=say)
+    say("PostgreSQL stopped" if stopped else "PostgreSQL was not running")
     return 0
 
 
 def _embedded() -> EmbeddedServer:
     """The embedded server, started, with its roles and database."""
-    server = embedded.ensure_running(DIRECTORY, say=_say)
+    server = embedded.ensure_running(DIRECTORY, say=say)
     with embedded.lock(DIRECTORY):
         bootstrap(server.url("postgres", "postgres"), database=DATABASE)
     return server
 
 
-def _role_url(role: str) -> str:
+def role_url(role: str) -> str:
     """
     The URL by which `role` is reached: its own, or for a role without login of one that may
     become it.

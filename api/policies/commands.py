@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api import files
-from api.policies import databases, matrix, matrix_page, mutate
+from api.policies import databases, diff, matrix, matrix_page, mutate
 
 
 def add(commands: Any) -> None:
@@ -41,6 +41,17 @@ def add(commands: Any) -> None:
     )
     _add_server(command)
     command.set_defaults(command=_matrix)
+
+
+    command = parsers.add_parser(
+        "diff",
+        help="compare a live database with the files; print SQL that would mend it",
+        description="Exit status: 0 without a difference, 1 with any; SQL on stdout, not executed.",
+    )
+    command.add_argument(
+        "--url", help="of saas_migrator or a superuser; default: as migrate has it"
+    )
+    command.set_defaults(command=_diff)
 
 
 def _add_server(command: argparse.ArgumentParser) -> None:
@@ -87,6 +98,17 @@ def _mutate(options: argparse.Namespace) -> int:
     for line in report.lines():
         print(line)
     return int(not report.good)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from api import cli
+
+    found = diff.differences(options.url or cli.role_url("saas_migrator"), say=cli.say)
+    for line in diff.script(found) if found else ["no difference"]:
+        print(line)
+    if found:
+        cli.say(f"{len(found)} differences")
+    return int(bool(found))
 
 
 def _progress() -> Progress:

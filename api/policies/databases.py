@@ -181,10 +181,11 @@ def clone(server: Server, template: str) -> Iterator[Database]:
 
 
 def _create(server: Server, name: str, template: str) -> None:
-    """Copy a database; the rights on a database itself are not copied, so give them again."""
+    """Copy a database; its rights and its comment are not copied, so give them again."""
     _execute(server, "create database {} template {} owner saas_owner", name, template)
     _execute(server, "revoke all on database {} from public", name)
     _execute(server, "grant connect on database {} to saas_api, saas_migrator, saas_dba", name)
+    _execute(server, "comment on database {} is 'multi-tenant-saas-api'", name)
 
 
 def _exists(server: Server, name: str) -> bool:

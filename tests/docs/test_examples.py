@@ -41,7 +41,7 @@ def test_readme_ten_lines_work_when_pasted(root: Path, server: Server) -> None:
     assert '"status": 404' in refused
 
 
-@pytest.mark.parametrize("page", ["tutorial.md", "walkthrough.md"])
+@pytest.mark.parametrize("page", ["tutorial.md", "walkthrough.md", "how-to/find-drift.md"])
 def test_page_prints_what_it_says(root: Path, server: Server, page: str) -> None:
     blocks = _blocks(root / "docs" / page)
     scripts = [text for language, text in blocks if language == "bash"]
