@@ -42,7 +42,6 @@ def add(commands: Any) -> None:
     _add_server(command)
     command.set_defaults(command=_matrix)
 
-
     command = parsers.add_parser(
         "diff",
         help="compare a live database with the files; print SQL that would mend it",

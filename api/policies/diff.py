@@ -207,7 +207,7 @@ def _partitions(wanted: Catalogue, live: Catalogue) -> Catalogue:
                 if copy.name == f"comment of table {table}":  # says which month, or why
                     copy = replace(copy, state=live[copy.name].state if copy.name in live else "")
                 elif copy.name == f"place of table {table} in {PARENT}":
-                    copy = _placed(copy, table, months)
+                    copy = _placed(copy, months)
                 facts.append(copy)
     return {fact.name: fact for fact in facts}
 
@@ -236,7 +236,7 @@ def _renamed(fact: Fact, table: str) -> Fact:
     )
 
 
-def _placed(fact: Fact, table: str, months: list[str | None]) -> Fact:
+def _placed(fact: Fact, months: list[str | None]) -> Fact:
     """The bounds are those that the partition's name says."""
     year, month = int(months[2] or months[0] or 0), int(months[3] or months[1] or 0)
     end = f"{year + month // 12}-{month % 12 + 1:02}"
