@@ -3,7 +3,8 @@ Drift: does a live database still say what the files say? `saas-api policies dif
 
 A scratch database is made from the files, on a server of its own, since roles belong to a server
 and bootstrap would mend those of the live one. Both catalogues are read by the same query
-(sql/drift.sql), fact by fact, and compared. Nothing is changed: the SQL that would mend is printed.
+(drift.sql, beside this file), fact by fact, and compared. Nothing is changed: the SQL that would
+mend is printed.
 """
 
 import contextlib
@@ -37,7 +38,7 @@ EXPRESSIONS = ("CHECK", "CREATE INDEX", "CREATE UNIQUE INDEX", "CREATE TRIGGER",
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A row of sql/drift.sql, which says what each column is."""
+    """A row of drift.sql, which says what each column is."""
 
     phase: int
     name: str
@@ -80,7 +81,7 @@ def differences(
 
     Returns: nothing when all is well; else in an order in which the mends can be run.
     Errors: Failure when it cannot be reached, or is of another schema version.
-    Source: sql/drift.sql
+    Source: api/policies/drift.sql
     """
     tree = tree or files.tree()
     with urls.connect(url, name=NAME) as connection:
@@ -115,8 +116,8 @@ def product_schemas(connection: psycopg.Connection) -> list[str]:
 
 
 def read(connection: psycopg.Connection, schemas: Iterable[str]) -> Catalogue:
-    """All that sql/drift.sql says of a database, in the caller's transaction if there is one."""
-    query = (files.tree().sql / "drift.sql").read_bytes()
+    """All that drift.sql says of a database, in the caller's transaction if there is one."""
+    query = Path(__file__).with_name("drift.sql").read_bytes()
     with connection.transaction():
         for setting, value in (
             ("drift.schemas", ",".join(schemas)),
@@ -131,7 +132,7 @@ def read(connection: psycopg.Connection, schemas: Iterable[str]) -> Catalogue:
 
 def read_wanted(connection: psycopg.Connection) -> Catalogue:
     """
-    All that sql/drift.sql says of a scratch database.
+    All that drift.sql says of a scratch database.
 
     Some expressions read otherwise once they are made from what PostgreSQL says of them: `between`
     has parentheses that two comparisons have not. Who ran a mend has them so, and that is as good.
