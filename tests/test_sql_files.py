@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from api.policies.databases import Database
@@ -55,16 +56,45 @@ def test_file_without_tests_fails(complaints: Complaints) -> None:
 
 
 def test_file_that_commits_is_not_run(complaints: Complaints) -> None:
-    assert "must end with rollback;" in complaints(TEST.format(value=1), end="commit;")
+    assert "end with rollback;" in complaints(TEST.format(value=1), end="commit;")
+
+
+@pytest.mark.parametrize("word", ["commit", "rollback", "abort", "begin", "\\c"])
+def test_file_that_leaves_its_transaction_is_not_run(complaints: Complaints, word: str) -> None:
+    assert f"no {word} in it" in complaints(f"{TEST.format(value=1)}\n  {word} ;\n")
+
+
+def test_file_that_only_speaks_of_leaving_is_run(complaints: Complaints) -> None:
+    text = "savepoint s; rollback to s; do $x$ begin\nrollback; end $x$;\n-- commit;\n"
+    assert "invalid transaction termination" in complaints(text + TEST.format(value=1))
+    said = "select isnt('\ncommit;'::text, e'\\';\ncommit;', $$\nbegin; $$);"
+    assert complaints(f"savepoint s; rollback to s; /* \nabort; */\n{said}") == ""
+
+
+def test_file_that_commits_by_another_word_fails(
+    complaints: Complaints, pgtap_database: Database
+) -> None:
+    body = "create table public.kept (); select is(1, 1, 'x'); end;"
+    assert "a pgTAP file keeps nothing" in complaints(body)
+    with psycopg.connect(pgtap_database.admin_url) as connection:
+        assert connection.execute("select to_regclass('public.kept')").fetchone() == (None,)
 
 
 def test_judge_without_plan_complains() -> None:
-    assert judge("ok 1 - alone", "", 0) == ["there is no plan"]
+    assert judge("ok 1 - alone", "", 0)[1] == ("there is no plan",)
 
 
 def test_judge_with_todo_does_not_complain() -> None:
-    assert judge("1..1\nnot ok 1 - later # TODO one day", "", 0) == []
+    sentences, complaints = judge("1..1\nnot ok 1 - later # TODO one day", "", 0)
+    assert complaints == ()
+    assert [(each.text, each.directive, each.fails) for each in sentences] == [
+        ("later", "TODO one day", False)
+    ]
+
+
+def test_judge_that_hears_bail_out_complains() -> None:
+    assert judge("1..1\nok 1\nBail out! no disk", "", 0)[1] == ("Bail out! no disk",)
 
 
 def test_judge_with_failed_psql_complains() -> None:
-    assert judge("1..1\nok 1", "", 3) == ["psql ended with status 3"]
+    assert judge("1..1\nok 1", "", 3)[1] == ("psql ended with status 3",)

@@ -6,6 +6,7 @@ status. What was asked for goes to stdout, progress to stderr.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -16,13 +17,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api import files
-from api.policies import databases, diff, matrix, matrix_page, mutate
+from api.policies import databases, diff, matrix, matrix_page, mutate, suite
 
 
 def add(commands: Any) -> None:
     """Add the group `policies` to the subcommands of `saas-api`."""
     group = commands.add_parser("policies", help="test, prove and compare the policies")
     parsers = group.add_subparsers(required=True, metavar="COMMAND")
+
+    command = parsers.add_parser("test", help="run the shipped pgTAP suite, or files of your own")
+    command.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="files and folders; default: the suite"
+    )
+    command.add_argument(
+        "--url", help="a superuser's, for the database to test; default: a scratch database"
+    )
+    command.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there")
+    command.set_defaults(command=_test)
 
     command = parsers.add_parser(
         "mutate", help="weaken one rule at a time, and see that a test fails"
@@ -59,6 +70,27 @@ def _add_server(command: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="a superuser's, for a server to make scratch databases on; default: an own one",
     )
+
+
+def _test(options: argparse.Namespace) -> int:
+    paths = suite.find(options.paths)
+    with contextlib.ExitStack() as stack:
+        if options.url:
+            url, first = options.url, suite.prelude(options.url)
+        else:
+            directory = stack.enter_context(databases.scratch())
+            server = databases.start(directory)
+            databases.ensure_pgtap(directory, server)
+            url, first = databases.copy(server, databases.PGTAP).admin_url, ""
+        outcomes = []
+        for outcome in suite.run(paths, url, first):
+            outcomes.append(outcome)
+            for line in suite.line(outcome):
+                print(line, flush=True)
+    if options.junit:
+        options.junit.write_bytes(suite.junit(outcomes))
+    print(suite.total(outcomes))
+    return int(not all(outcome.is_ok for outcome in outcomes))
 
 
 def _matrix(options: argparse.Namespace) -> int:

@@ -6,7 +6,6 @@ put into the file's own transaction, before its first statement, and goes with i
 database a job, since what is weakened is locked until then.
 """
 
-import re
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
@@ -19,10 +18,9 @@ import psycopg
 
 from api import files
 from api.failure import Failure
-from api.policies import databases, mutants
+from api.policies import databases, mutants, tap
 from api.policies.mutants import Mutant
 
-WHOLE = re.compile(r"(?:\s|--[^\n]*\n)*(?P<begin>begin[^;]*);(?P<body>.*)\brollback;\s*", re.DOTALL)
 SECONDS = 20  # a test that runs longer has failed
 INVARIANTS = ("invariants", "constraints")  # of the catalogue: what they kill, they kill soon
 REFUSED = "refused"  # by PostgreSQL: no mutant
@@ -104,7 +102,7 @@ def read_tests() -> list[Test]:
     for path in sorted(files.pgtap_tests().rglob("*.sql")):
         if path == databases.HELPERS:
             continue
-        whole = WHOLE.fullmatch(path.read_text())
+        whole = tap.WHOLE.fullmatch(path.read_text())
         if whole is None:
             raise Failure(f"{path} must begin with begin; and end with rollback;")
         found.append(Test(path, whole["begin"].encode(), whole["body"].encode()))

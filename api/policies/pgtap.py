@@ -49,15 +49,23 @@ def find_share() -> Path | None:
 
 
 def load(connection: psycopg.Connection) -> None:
+    """Make pgTAP's functions. Errors: Failure when there is no pgTAP to be had."""
+    connection.execute(script(connection).encode())
+
+
+def script(connection: psycopg.Connection) -> str:
     """
-    Make pgTAP's functions, as an extension or, on a server that has not got it, by its script.
+    SQL that makes pgTAP's functions, as an extension or, on a server that has not got it, by its
+    script; '' where they are.
 
     Errors: Failure when there is no pgTAP to be had.
     """
+    query = "select from pg_catalog.pg_proc where proname = 'throws_ok'"
+    if connection.execute(query).fetchone() is not None:
+        return ""
     query = "select from pg_catalog.pg_available_extensions where name = 'pgtap'"
     if connection.execute(query).fetchone() is not None:
-        connection.execute("create extension if not exists pgtap")
-        return
+        return "create extension pgtap;\n"
     share = find_share() or SERVERS_OWN
     control = share / "extension" / "pgtap.control"
     if not control.exists():
@@ -65,7 +73,7 @@ def load(connection: psycopg.Connection) -> None:
             f"no pgTAP: install your system's postgresql-*-pgtap, or npm to get {PACKAGE}"
         )
     version = control.read_text().partition("default_version = '")[2].partition("'")[0]
-    connection.execute((share / "extension" / f"pgtap--{version}.sql").read_bytes())
+    return (share / "extension" / f"pgtap--{version}.sql").read_text()
 
 
 def _cache() -> Path:

@@ -287,6 +287,44 @@ $$;
 comment on function tests.answer(text, bytea, uuid) is
     'The SQLSTATE, and the constraint if one is named, of a call with $1 a credential and $2 an organisation; SA200 if it succeeds. The call is undone.';
 
+create function tests.age(p_by interval)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_table record;
+begin
+    perform tests.as_superuser();
+    -- Neither timestamps nor audit take part, and no foreign key is asked.
+    perform set_config('session_replication_role', 'replica', true);
+    for v_table in
+        select
+            c.oid::regclass as name,
+            string_agg(format('%1$I = %1$I - $1', a.attname), ', ') as aged
+        from pg_class as c
+        join tests.product_schemas as s on s.oid = c.relnamespace
+        join pg_attribute as a on a.attrelid = c.oid
+        where
+            c.relkind in ('r', 'p')
+            and not c.relispartition
+            and a.atttypid = 'timestamptz'::regtype
+            and a.attgenerated = ''
+            and not a.attisdropped
+        group by c.oid
+    loop
+        execute format(
+            'update %s set %s where age(xmin) <= age(pg_current_xact_id()::xid)',
+            v_table.name, v_table.aged
+        ) using p_by;
+    end loop;
+    perform set_config('session_replication_role', 'origin', true);
+    return format('# everything is older by %s', p_by);
+end
+$$;
+comment on function tests.age(interval) is
+    'now() stands still at the beginning of a file, and cannot be set; so this makes every row that the file has written older, in all its times. Then as superuser.';
+
 create function tests.grants(p_relation regclass)
 returns setof text
 language sql
