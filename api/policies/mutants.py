@@ -26,7 +26,7 @@ import psycopg
 
 from api import files
 
-TESTED = ("saas_api", "saas_gate", "saas_audit", "public")
+TESTED = ("saas_api", "saas_gate", "saas_audit", "saas_dba", "public")
 TABLE_VERBS = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
 CHECKING = ["gate", "ctx", "audit", "app"]  # the schemas whose functions hold rules
 

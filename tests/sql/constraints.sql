@@ -1,11 +1,12 @@
 -- The rules that hold for everyone, a superuser too. Those of what an API call may say are tested
 -- with the call; these are the rest.
 begin;
-select plan(29);
+select plan(32);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
 select tests.new_project('Apollo');
+insert into app.users (email) values ('no.password@acme.example');
 
 select is(tests.answer(c.call, sha256('new')), c.answer, c.what)
 from (
@@ -147,6 +148,25 @@ from (
             $$ insert into app.projects (organisation_id, name)
             values (tests.organisation('None'), 'x') $$,
             '23503 projects_organisation_id_fkey', 'a project is of an organisation that is there'
+        ),
+        -- API keys
+        (
+            $$ insert into app.api_keys (organisation_id, name, prefix, created_by_user_id)
+            values (tests.organisation('None'), 'x', 'saas_12345678', tests.user_id('owner')) $$,
+            '23503 api_keys_organisation_id_fkey', 'an API key is of an organisation that is there'
+        ),
+        (
+            $$ insert into app.api_key_uses (organisation_id, api_key_id) values ($2, $2) $$,
+            '23503 api_key_uses_api_key_id_fkey', 'a use is of an API key that is there'
+        ),
+        (
+            $$ insert into auth.passwords (user_id, email_digest, salt, parameters, digest)
+            select (
+                select u.user_id from app.users as u
+                where not exists (select from auth.passwords as q where q.user_id = u.user_id)
+            ), p.email_digest, p.salt, p.parameters, p.digest
+            from auth.passwords as p limit 1 $$,
+            '23505 passwords_email_digest_key', 'an email has one password'
         )
 ) as c (call, answer, what);
 

@@ -1,5 +1,17 @@
 begin;
-select plan(59);
+select plan(60);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('app.api_key_uses') $$,
+    array[
+        'saas_api: SELECT',
+        'saas_gate: INSERT of organisation_id, api_key_id',
+        'saas_gate: SELECT',
+        'saas_gate: UPDATE of last_used_at'
+    ],
+    'app.api_key_uses is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');

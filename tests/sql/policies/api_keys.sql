@@ -1,5 +1,17 @@
 begin;
-select plan(86);
+select plan(88);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('app.api_keys') $$,
+    array[
+        'saas_api: INSERT of organisation_id, name, prefix, created_by_user_id',
+        'saas_api: SELECT',
+        'saas_api: UPDATE of revoked_at',
+        'saas_gate: SELECT'
+    ],
+    'app.api_keys is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -261,6 +273,17 @@ select results_eq(
     $$ select count(*) from app.api_keys
     where organisation_id = tests.organisation('Globex') and revoked_at is null $$,
     array[1::bigint], 'nobody of Acme has made or revoked an API key of Globex'
+);
+
+-- Without a condition no policy of SELECT is asked: that of UPDATE stands alone.
+select tests.as_superuser();
+select tests.new_api_key('blind');
+select tests.as('member');
+update app.api_keys set revoked_at = now();
+select tests.as_superuser();
+select is(
+    (select revoked_at from app.api_keys where name = 'blind'), null,
+    'a member revokes no API key without looking, either'
 );
 
 select * from finish();

@@ -1,5 +1,5 @@
 begin;
-select plan(99);
+select plan(100);
 
 -- All that is granted.
 select results_eq(
@@ -211,6 +211,23 @@ grant usage on schema auth to saas_api;
 select tests.as('owner');
 select tests.may_not_touch(
     'an owner let into the schema of the secrets', 'auth.credentials', 'expires_at'
+);
+
+-- The id of a key is its organisation's own: another may have the same.
+select tests.as_superuser();
+insert into app.api_keys (organisation_id, api_key_id, name, prefix, created_by_user_id)
+values (
+    tests.organisation('Globex'), tests.user_id('api_key', 'Acme'), 'same', 'saas_12345678',
+    tests.user_id('owner', 'Globex')
+);
+update app.api_keys set revoked_at = now()
+where organisation_id = tests.organisation('Acme') and name = 'api_key';
+select is_empty(
+    $$
+    select from auth.credentials
+    where organisation_id = tests.organisation('Acme') and api_key_id = tests.user_id('api_key')
+    $$,
+    'a revoked key ends although another organisation has a live one of the same id'
 );
 
 select * from finish();

@@ -1,5 +1,15 @@
 begin;
-select plan(192);
+select plan(193);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('audit.events') $$,
+    array[
+        'saas_api: SELECT',
+        'saas_audit: INSERT'
+    ],
+    'audit.events is granted to whom it must be and to nobody else'
+);
 
 set local role saas_owner;
 select audit.prepare_partitions(1);

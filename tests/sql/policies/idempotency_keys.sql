@@ -1,5 +1,16 @@
 begin;
-select plan(108);
+select plan(109);
+
+-- All that is granted.
+select results_eq(
+    $$ select * from tests.grants('app.idempotency_keys') $$,
+    array[
+        'saas_api: INSERT of organisation_id, principal_id, endpoint, idempotency_key, request',
+        'saas_api: SELECT',
+        'saas_api: UPDATE of request, response'
+    ],
+    'app.idempotency_keys is granted to whom it must be and to nobody else'
+);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');

@@ -1,5 +1,5 @@
 begin;
-select plan(83);
+select plan(85);
 
 -- All that is granted.
 select results_eq(
@@ -85,6 +85,33 @@ grant usage on schema auth to saas_api;
 select tests.as('owner');
 select tests.may_not_touch(
     'an owner let into the schema of the secrets', 'auth.login_slots', 'failed_at'
+);
+
+-- It clears away what is past.
+select tests.as_superuser();
+insert into auth.login_slots (email_digest, slot, failed_at)
+values
+    (sha256('past'), 1, now() - interval '25 hours'),
+    (sha256('recent'), 1, now() - interval '23 hours'),
+    (sha256('never'), 1, '-infinity');
+set local role saas_owner;
+delete from auth.login_slots;
+select throws_ok(
+    $$
+    insert into auth.login_slots (email_digest, slot, failed_at)
+    values (sha256('made up'), 1, now() - interval '25 hours')
+    $$,
+    '42501', null,
+    'the role that owns the table makes up no failure'
+);
+select tests.as_superuser();
+select results_eq(
+    $$
+    select email_digest from auth.login_slots
+    where email_digest in (sha256('past'), sha256('recent'), sha256('never')) order by failed_at
+    $$,
+    array[sha256('never'), sha256('recent')],
+    'the role that owns the table removes failures of more than a day ago, and no others'
 );
 
 select * from finish();

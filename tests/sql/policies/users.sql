@@ -1,5 +1,5 @@
 begin;
-select plan(91);
+select plan(92);
 
 -- All that is granted.
 select results_eq(
@@ -207,6 +207,12 @@ select tests.as('admin');
 select is(
     (select count(*) from app.users), 4::bigint,
     'an admin reads no user of another organisation, were the wall of memberships gone'
+);
+
+select tests.as_nobody();
+select throws_ok(
+    'select from app.users where user_id = gen_random_uuid()', 'SA401', null,
+    'nobody is told apart from no user: an id that is not there is an error without a context, too'
 );
 
 select * from finish();

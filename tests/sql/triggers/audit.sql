@@ -1,7 +1,7 @@
 -- What the audit triggers of each table record: one event a row that changed, what changed and
 -- nothing else, and who did it.
 begin;
-select plan(41);
+select plan(44);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -283,6 +283,27 @@ select set_config('app.audit_events', 'x', true);
 update app.projects set status = 'active' where name = 'a';
 select is(
     current_setting('app.audit_events'), '1', 'an owner who writes text there stops nothing'
+);
+
+-- The API's own login acts for nobody but whom it has entered as, whatever it puts into a setting.
+select tests.as_superuser();
+set session authorization saas_api;
+select throws_ok(
+    'select audit.actor()', '42501', null, 'the API does not ask who acts'
+);
+select tests.as_nobody();
+select throws_ok(
+    format($$ insert into app.projects (organisation_id, name) values (%L, 'x') $$, tests.organisation()),
+    'SA401', null, 'the API without a context is no database role'
+);
+select gate.enter(tests.credential('owner'), 'dba:vera', tests.organisation(), 'projects.write');
+insert into app.projects (organisation_id, name) values (tests.organisation(), 'by an owner');
+reset session authorization;
+select tests.as_superuser();
+select results_eq(
+    $$ select actor_type, actor_database_role from audit.events where request_id = 'dba:vera' $$,
+    $$ values ('user', null::text) $$,
+    'a request whose id looks like a DBA''s is the user''s all the same'
 );
 
 select * from finish();

@@ -1,6 +1,6 @@
 -- Partitions: made ahead, dropped when they are past their time, and none lost.
 begin;
-select plan(19);
+select plan(20);
 
 create function pg_temp.month(p_offset integer)
 returns timestamptz
@@ -117,6 +117,15 @@ select is(
 select tests.as_nobody();
 select throws_ok(
     'select audit.drop_partitions(0)', '42501', null, 'the API may not drop a partition'
+);
+
+-- Another partitioned table is none of its business.
+select tests.as_superuser();
+create table app.readings (at timestamptz not null) partition by range (at);
+create table app.readings_old partition of app.readings for values from ('2001-01-01') to ('2002-01-01');
+select is_empty(
+    $$ select name from audit.partitions() where starts_at < '2010-01-01' $$,
+    'the partitions of another table are not listed'
 );
 
 select * from finish();

@@ -1,5 +1,5 @@
 begin;
-select plan(10);
+select plan(11);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -48,6 +48,17 @@ select tests.as_nobody();
 select throws_ok(
     'select gate.note_api_key_use(tests.organisation(), tests.user_id(''api_key''))',
     '42501', null, 'the API does not note a use by hand'
+);
+
+-- Two keys of one organisation.
+select tests.as_superuser();
+select tests.new_api_key('second');
+update app.api_key_uses set last_used_at = now() where api_key_id = tests.user_id('api_key');
+select tests.as('second');
+select tests.as_superuser();
+select is(
+    (select last_used_at from app.api_key_uses where api_key_id = tests.user_id('second')), now(),
+    'an API key notes its use although another of the organisation has just been used'
 );
 
 -- A read-only transaction: the read goes on. Last, since nothing can be written after it.
