@@ -1,7 +1,7 @@
 -- What the audit triggers of each table record: one event a row that changed, what changed and
 -- nothing else, and who did it.
 begin;
-select plan(44);
+select plan(47);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -254,6 +254,12 @@ select is(
     pg_temp.recorded(), 'user.login_failed user anonymous failed {}',
     'who fails is nobody, and what they said is not recorded'
 );
+select tests.as_superuser();
+select is(
+    (select actor_user_id from audit.events where action = 'user.login_failed'), null,
+    'who fails is not the user whose email it was'
+);
+select tests.as_nobody();
 select is(
     (select l.user_id from api.login('nobody@x.example', 'wrong', sha256('other'), 60, 'unknown') as l),
     null, 'somebody fails to log in under an email nobody has'
@@ -298,12 +304,23 @@ select throws_ok(
 );
 select gate.enter(tests.credential('owner'), 'dba:vera', tests.organisation(), 'projects.write');
 insert into app.projects (organisation_id, name) values (tests.organisation(), 'by an owner');
+select throws_ok(
+    $$ update app.projects set status = 'archived' returning set_config('app.seal', '', true) $$,
+    'SA401', null, 'an owner who takes off the seal between the change and its event is refused'
+);
 reset session authorization;
 select tests.as_superuser();
 select results_eq(
     $$ select actor_type, actor_database_role from audit.events where request_id = 'dba:vera' $$,
     $$ values ('user', null::text) $$,
     'a request whose id looks like a DBA''s is the user''s all the same'
+);
+
+-- Before any partition is made anew.
+select tests.as_superuser();
+select throws_ok(
+    'truncate audit.events_default', 'SA403', 'audit events are append-only',
+    'a superuser does not truncate the events of a month without a partition'
 );
 
 select * from finish();

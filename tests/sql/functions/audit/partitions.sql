@@ -1,6 +1,6 @@
 -- Partitions: made ahead, dropped when they are past their time, and none lost.
 begin;
-select plan(20);
+select plan(21);
 
 create function pg_temp.month(p_offset integer)
 returns timestamptz
@@ -117,6 +117,25 @@ select is(
 select tests.as_nobody();
 select throws_ok(
     'select audit.drop_partitions(0)', '42501', null, 'the API may not drop a partition'
+);
+
+-- A month that is skipped: the one after it does not stand for it.
+select tests.as_superuser();
+set local role saas_owner;
+select audit.add_partition(
+    pg_temp.name(20), format('for values from (%L) to (%L)', pg_temp.month(20), pg_temp.month(21)), 'Ahead.'
+);
+select audit.prepare_partitions(20);
+select tests.as_superuser();
+select is_empty(
+    $$
+    select pg_temp.name(m) from generate_series(0, 20) as m
+    where not exists (
+        select from audit.partitions() as p
+        where p.starts_at <= pg_temp.month(m) and pg_temp.month(m) < p.ends_at
+    )
+    $$,
+    'months before one that is there already are made all the same'
 );
 
 -- Another partitioned table is none of its business.

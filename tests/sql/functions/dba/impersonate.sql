@@ -1,6 +1,6 @@
 -- A database administrator becomes somebody, and nobody else can.
 begin;
-select plan(26);
+select plan(28);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -20,20 +20,30 @@ select throws_ok(
     'select from app.projects', '42501', null, 'a DBA reads no table'
 );
 select throws_ok(
-    $$ select dba.impersonate('nobody@acme.example', 'Acme') $$, 'SA404', null,
+    $$ select dba.impersonate('nobody@acme.example', 'Acme') $$, 'SA404', 'no user nobody@acme.example',
     'a DBA cannot become who is not there'
 );
 select throws_ok(
-    $$ select dba.impersonate('owner@globex.example', 'Acme') $$, 'SA404', null,
+    $$ select dba.impersonate('owner@globex.example', 'Acme') $$, 'SA404',
+    'owner@globex.example is no member of Acme',
     'a DBA cannot become a stranger in an organisation'
 );
 select throws_ok(
-    $$ select dba.impersonate('owner@acme.example', 'Initech') $$, 'SA404', null,
+    $$ select dba.impersonate('owner@acme.example', 'Initech') $$, 'SA404', 'no organisation Initech',
     'a DBA cannot enter an organisation that is not there'
 );
 select throws_ok(
-    $$ select dba.impersonate_role('god', 'Acme') $$, 'SA404', null,
+    $$ select dba.impersonate_role('god', 'Acme') $$, 'SA404', 'no role god in Acme',
     'a DBA cannot have a role that is none'
+);
+select throws_ok(
+    $$ select dba.impersonate('nobody@acme.example') $$, 'SA404', 'no user nobody@acme.example',
+    'nor without an organisation'
+);
+select results_eq(
+    $$ select name, role from gate.tenants('owner@globex.example') $$,
+    $$ values ('Globex', 'owner'), ('Acme', null) $$,
+    'a DBA lists the organisations, those of a user first'
 );
 select throws_ok(
     $$ select dba.impersonate_role('owner', null) $$, 'SA404', null,
@@ -147,7 +157,8 @@ select tests.as_superuser();
 update app.organisations set name = 'Acme' where organisation_id = tests.organisation('Globex');
 set local role saas_dba;
 select throws_ok(
-    $$ select dba.impersonate('owner@acme.example', 'Acme') $$, 'SA409', null,
+    $$ select dba.impersonate('owner@acme.example', 'Acme') $$, 'SA409',
+    'more than one organisation is named Acme',
     'a DBA has to say which of two organisations of one name is meant'
 );
 select matches(
