@@ -6,6 +6,7 @@ put into the file's own transaction, before its first statement, and goes with i
 database a job, since what is weakened is locked until then.
 """
 
+import select
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
@@ -15,8 +16,9 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import psycopg
+from psycopg import pq
 
-from api import files
+from api import files, urls
 from api.failure import Failure
 from api.policies import databases, mutants, tap
 from api.policies.mutants import Mutant
@@ -54,46 +56,53 @@ class Killer:
     """One scratch database with a connection, where mutants are tried one after the other."""
 
     def __init__(self, database: databases.Database) -> None:
-        self._connection = psycopg.connect(
-            database.admin_url,
-            autocommit=True,
-            options=f"-c client_min_messages=error -c statement_timeout={SECONDS}s",
-        )
+        options = f"-c client_min_messages=error -c statement_timeout={SECONDS}s"
+        url = urls.replace(database.admin_url, options=options)
+        # libpq itself: a test's answers are judged as they come, not when its last has come.
+        self._connection = pq.PGconn.connect(url.encode())
+        if self._connection.status != pq.ConnStatus.OK:
+            raise Failure(f"no scratch database: {self._connection.get_error_message()}")
 
     def fails(self, test: Test, mutation: str = "") -> str:
         """Why a test fails, with a mutation; '' if it passes. REFUSED: the mutation is no SQL."""
         try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(test.begin)
-                if mutation:
-                    try:
-                        cursor.execute(mutation.encode())
-                    except psycopg.Error:
-                        return REFUSED
-                try:
-                    cursor.execute(test.body)
-                    return _complaint(cursor)
-                except psycopg.Error as error:
-                    return error.diag.message_primary or type(error).__name__
+            if self._run(test.begin) or (mutation and self._run(mutation.encode())):
+                return REFUSED
+            return self._run(test.body)
         finally:
-            self._connection.rollback()
+            while self._connection.transaction_status != pq.TransactionStatus.IDLE:
+                self._connection.exec_(b"rollback")
+
+    def _run(self, statements: bytes) -> str:
+        """The first complaint of the statements, '' if there is none; what follows it is cut off."""
+        connection, complaint = self._connection, ""
+        connection.send_query(statements)
+        while True:
+            while connection.is_busy():
+                select.select([connection.socket], [], [])
+                connection.consume_input()
+            result = connection.get_result()
+            if result is None:
+                return complaint
+            if not complaint:
+                complaint = _complaint(result)
+                if complaint:
+                    connection.get_cancel().cancel()
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self._connection.finish()
 
 
-def _complaint(cursor: psycopg.Cursor) -> str:
-    """The first failing line of a file's TAP; '' if there is none."""
-    while True:
-        if cursor.description is not None:
-            for row in cursor:
-                if isinstance(row[0], str) and row[0].startswith("not ok"):
-                    return row[0].splitlines()[0]
-                if isinstance(row[0], str) and row[0].startswith("# Looks like you planned"):
-                    return row[0]
-        if not cursor.nextset():
-            return ""
+def _complaint(result: pq.abc.PGresult) -> str:
+    """The first failing line of TAP, or the error; '' if there is neither."""
+    if result.status == pq.ExecStatus.FATAL_ERROR:
+        return result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY).decode()
+    for row in range(result.ntuples if result.nfields else 0):
+        line = result.get_value(row, 0) or b""
+        if line.startswith((b"not ok", b"# Looks like you planned")):
+            return line.decode().splitlines()[0]
+    return ""
 
 
 def read_tests() -> list[Test]:
