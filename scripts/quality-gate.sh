@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.." || exit
 COVERAGE=95 # per cent of the lines and of the branches of api/
 SKIP=75     # a step's exit status for "cannot run here"
 STEPS="setup shell locks ruff mypy sqlfluff squawk compose prometheus workflows terms layers secrets \
-counts browser tests coverage"
+counts browser tests coverage mutants"
 
 bin=.venv/bin
 scratch=$(mktemp -d)
@@ -156,6 +156,11 @@ sys.exit(min(lines, branches) < float(sys.argv[2]))
 PYTHON
 }
 
+# No rule of the database can be weakened without a test that fails.
+step_mutants() {
+    make --no-print-directory mutants
+}
+
 # run NAME: one line with its result and its seconds; what it said, if it failed.
 run() {
     local name=$1 began=$EPOCHREALTIME status seconds verdict note=
@@ -168,7 +173,8 @@ run() {
         *) verdict=FAIL failed="$failed $name" ;;
     esac
     case $name:$verdict in
-        *:skip | terms:ok | layers:ok | secrets:ok | counts:ok | browser:ok | tests:ok | coverage:ok)
+        *:skip | terms:ok | layers:ok | secrets:ok | counts:ok | browser:ok | tests:ok | coverage:ok | \
+            mutants:ok)
             note="  $(tail -n 1 "$scratch/$name")"
             ;;
     esac

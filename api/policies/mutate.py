@@ -70,11 +70,12 @@ class Killer:
                 return REFUSED
             return self._run(test.body)
         finally:
-            while self._connection.transaction_status != pq.TransactionStatus.IDLE:
-                self._connection.exec_(b"rollback")
+            self._connection.exec_(b"rollback")
+            if self._connection.transaction_status != pq.TransactionStatus.IDLE:
+                raise Failure(f"the scratch server: {self._connection.get_error_message()}")
 
     def _run(self, statements: bytes) -> str:
-        """The first complaint of the statements, '' if there is none; what follows it is cut off."""
+        """The first complaint, '' if there is none; what would follow it is cancelled."""
         connection, complaint = self._connection, ""
         connection.send_query(statements)
         while True:
@@ -97,7 +98,7 @@ class Killer:
 def _complaint(result: pq.abc.PGresult) -> str:
     """The first failing line of TAP, or the error; '' if there is neither."""
     if result.status == pq.ExecStatus.FATAL_ERROR:
-        return result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY).decode()
+        return (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"no answer").decode()
     for row in range(result.ntuples if result.nfields else 0):
         line = result.get_value(row, 0) or b""
         if line.startswith((b"not ok", b"# Looks like you planned")):

@@ -1,19 +1,23 @@
 """Mutants: found from the catalogue, killed by the tests, and gone again afterwards."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from api import files
 from api.failure import Failure
 from api.policies import mutants, mutate
 from api.policies.databases import Database
 from api.policies.mutants import Mutant
 from api.policies.mutate import REFUSED, SURVIVED, Killer, Report, Verdict
+from tests.sql_files import ADMIN_URL
 
 GADGETS = """
 create table app.gadgets (
@@ -144,6 +148,17 @@ def test_equivalent_mutant_without_a_reason_is_refused(tmp_path: Path) -> None:
     path.write_text('[[equivalent]]\nname = "policy p0: dropped"\n')
     with pytest.raises(Failure, match="a name and a why"):
         mutate.read_ignored(path)
+
+
+def test_example_of_the_how_to_is_what_a_survivor_looks_like(run_directory: Path) -> None:
+    page = (files.tree().policies.parent / "docs/how-to/mutate-the-policies.md").read_text()
+    example = re.search(r'--only "(.*)"\n```\n\n```text\n(.*?)\n```', page, re.DOTALL)
+    assert example is not None
+    found = mutate.run(run_directory, given=ADMIN_URL, jobs=1, only=example[1])
+    assert Report.of(found, {}, whole=False).lines() == example[2].splitlines()
+    equivalent = page[page.index("[[equivalent]]") :].partition("```")[0]
+    (entry,) = tomllib.loads(equivalent)["equivalent"]
+    assert Report.of(found, {entry["name"]: entry["why"]}, whole=False).good
 
 
 def test_command_tries_what_it_is_asked_for_and_says_how_it_ended(tmp_path: Path) -> None:
