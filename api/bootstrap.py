@@ -27,7 +27,7 @@ def bootstrap(
     and not among them gets a random one. The server is only ever sent SCRAM verifiers.
     Returns: the invented passwords by role.
     Errors: Failure when the server is too old, or the admin may not.
-    Source: sql/bootstrap.sql, sql/ledger.sql
+    Source: sql/bootstrap.sql, sql/guard.sql, sql/ledger.sql
     """
     try:
         with urls.connect(admin_url, name="the admin URL", **_database(admin_url)) as admin:
@@ -86,11 +86,13 @@ def _create_database(admin: psycopg.Connection, database: str) -> None:
 
 
 def _fill(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:
-    """All of sql/bootstrap.sql, the passwords and the ledger, in one transaction."""
+    """Roles, the guard, passwords and ledger, in one transaction."""
     tree = files.tree()
     with connection.transaction():
         already_member = _may_become_owner(connection)
         connection.execute((tree.sql / "bootstrap.sql").read_bytes())
+        if _is_superuser(connection):
+            connection.execute((tree.sql / "guard.sql").read_bytes())
         _set_passwords(connection, passwords.items())
         connection.execute("set local role saas_owner")
         connection.execute((tree.sql / "ledger.sql").read_bytes())
@@ -99,12 +101,16 @@ def _fill(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:
             connection.execute("revoke saas_owner from current_user")
 
 
+def _is_superuser(connection: psycopg.Connection) -> bool:
+    return connection.info.parameter_status("is_superuser") == "on"
+
+
 def _may_become_owner(connection: psycopg.Connection) -> bool:
-    row = connection.execute(
-        "select current_setting('is_superuser') = 'on' or exists (select from pg_catalog.pg_roles"
-        " where rolname = 'saas_owner' and pg_catalog.pg_has_role(current_user, oid, 'set'))"
-    ).fetchone()
-    return bool(row and row[0])
+    query = (
+        "select from pg_catalog.pg_roles"
+        " where rolname = 'saas_owner' and pg_catalog.pg_has_role(current_user, oid, 'set')"
+    )
+    return _is_superuser(connection) or connection.execute(query).fetchone() is not None
 
 
 def _set_passwords(connection: psycopg.Connection, passwords: Iterable[tuple[str, str]]) -> None:

@@ -224,25 +224,26 @@ CHECKS = (
         where
             c.relkind in ('r', 'p')
             and pg_catalog.pg_get_userbyid(c.relowner) <> 'saas_owner'
-            and n.nspname <> 'information_schema'
+            and n.nspname not in ('information_schema', 'guard')
             and n.nspname not like 'pg\\_%'
         """,
         "alter table ... owner to saas_owner",
     ),
     Check(
-        "security definer functions are the gate's and the audit's, with a fixed search_path",
+        "security definer functions are the gate's, the audit's and the guard's, search_path fixed",
         "failure",
         """
         select pg_catalog.format('%s is not', p.oid::pg_catalog.regprocedure)
         from pg_catalog.pg_proc as p
         join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+        join pg_catalog.pg_roles as owner on owner.oid = p.proowner
         where
             p.prosecdef
             and n.nspname <> 'information_schema'
             and n.nspname not like 'pg\\_%'
             and (
-                (n.nspname, pg_catalog.pg_get_userbyid(p.proowner))
-                not in (('gate', 'saas_gate'), ('audit', 'saas_audit'))
+                (n.nspname, case when owner.rolsuper then 'superuser' else owner.rolname end)
+                not in (('gate', 'saas_gate'), ('audit', 'saas_audit'), ('guard', 'superuser'))
                 or not exists (
                     select
                     from pg_catalog.unnest(p.proconfig) as setting
@@ -272,6 +273,18 @@ CHECKS = (
             and pg_catalog.pg_get_userbyid(a.grantee) <> 'saas_audit'
         """,
         MIGRATE,
+    ),
+    Check(
+        "DDL that would leave a table open is refused",
+        "warning",
+        """
+        select pg_catalog.format('the event trigger %s is missing or disabled', expected.name)
+        from (values ('guard_commands'), ('guard_drops')) as expected (name)
+        left join pg_catalog.pg_event_trigger as e
+            on e.evtname = expected.name and e.evtenabled in ('O', 'A')
+        where e.oid is null
+        """,
+        BOOTSTRAP + " as a superuser",
     ),
     Check(
         "one session of the API cannot end or block another's",

@@ -20,7 +20,7 @@ from api.bootstrap import bootstrap
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "schema.md"
 
-SCHEMAS = ["app", "auth", "audit", "api", "ctx", "gate", "dba"]
+SCHEMAS = ["app", "auth", "audit", "api", "ctx", "gate", "dba", "guard"]
 
 HEAD = """\
 # Schema

@@ -11,9 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from api import bootstrap, embedded, migrate
+from api import bootstrap, doctor, embedded, migrate
 from api.embedded import EmbeddedServer
 from api.failure import Failure
+from api.settings import Settings
 
 ROLES = (
     "select rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole from pg_roles"
@@ -88,6 +89,18 @@ def test_bootstrap_twice_makes_it_all_once(server: EmbeddedServer, admin: str) -
     ) == [("saas_owner", "b", "UTF8", False, True, False)]
     version = migrate.run(server.url("saas_migrator", "shop"))
     assert migrate.current_version(server.url("saas_api", "shop")) == version
+
+    # Event triggers are for a superuser to make; doctor says what is lacking then.
+    said = [
+        f for f in doctor.examine(server.url("saas_api", "shop"), Settings()) if "DDL" in f.name
+    ]
+    if admin == "postgres":
+        assert [finding.level for finding in said] == ["ok"]
+    else:
+        assert [finding.level for finding in said] == ["warning", "warning"]
+        assert "guard_commands is missing or disabled; run saas-api bootstrap as a superuser" in (
+            said[0].text
+        )
 
 
 def test_bootstrap_takes_away_what_was_added_to_a_role(server: EmbeddedServer) -> None:

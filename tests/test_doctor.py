@@ -32,6 +32,7 @@ def server() -> Iterator[EmbeddedServer]:
 
 def execute(server: EmbeddedServer, statements: str) -> None:
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute("set event_triggers = off")
         connection.execute(statements.encode())
 
 
@@ -129,6 +130,17 @@ def test_good_database_has_no_findings(server: EmbeddedServer) -> None:
             " grant insert on audit.spoilt to saas_api;",
             "drop table audit.spoilt",
             "saas_api has INSERT on audit.spoilt",
+        ),
+        (
+            "drop event trigger guard_drops",
+            "create event trigger guard_drops on sql_drop execute function guard.note_drops()",
+            "the event trigger guard_drops is missing or disabled; "
+            "run saas-api bootstrap as a superuser",
+        ),
+        (
+            "alter event trigger guard_commands disable",
+            "alter event trigger guard_commands enable",
+            "the event trigger guard_commands is missing or disabled",
         ),
         (
             "grant execute on function pg_cancel_backend to saas_api",

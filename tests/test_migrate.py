@@ -15,23 +15,33 @@ from api.policies.databases import Database
 
 SMALL = {
     "sql/migrations/0001_first.sql": """
+        alter default privileges revoke execute on functions from public;
         create schema app;
+        create schema ctx;
         grant create, usage on schema app to saas_gate;
-        create table app.things (thing_id bigint primary key, name text default 'a;b%s:c');
-        alter table app.things enable row level security;
+        create table app.things (organisation_id uuid primary key, name text default 'a;b%s:c');
+        alter table app.things enable row level security, force row level security;
     """,
-    "sql/migrations/0001_first.rollback.sql": "drop table app.things;\ndrop schema app;",
+    "sql/migrations/0001_first.rollback.sql": "drop table app.things;\ndrop schema app, ctx;",
     "sql/functions/app/double.sql": """
         create or replace function app.double(p_value integer) returns integer
         language sql immutable as $$ select 2 * p_value; $$;
         grant execute on function app.double(integer) to saas_api;
     """,
+    "sql/functions/ctx/tenant_id.sql": """
+        create or replace function ctx.tenant_id() returns uuid
+        language sql stable as $$ select null::uuid; $$;
+    """,
     "sql/functions/app/noted.sql": """
         create or replace function app.noted() returns trigger
         language plpgsql as $$ begin return new; end $$;
     """,
-    "sql/views/app/a_thing.sql": "create view app.a_thing as select * from app.many;",
-    "sql/views/app/many.sql": "create view app.many as select * from app.things;",
+    "sql/views/app/a_thing.sql": (
+        "create view app.a_thing with (security_invoker = on) as select * from app.many;"
+    ),
+    "sql/views/app/many.sql": (
+        "create view app.many with (security_invoker = on) as select * from app.things;"
+    ),
     "sql/triggers/things.sql": """
         create trigger _100_noted before update on app.things
         for each row execute function app.noted();
@@ -41,6 +51,8 @@ SMALL = {
         grant select on table app.things to saas_api;
         create policy read_small on app.things for select to saas_api
         using (app.double(1) = 2);
+        create policy tenant_isolation on app.things as restrictive for all to public
+        using (organisation_id = (select ctx.tenant_id()));
     """,
     "policies/schemas.sql": "grant usage on schema app to saas_api;",
 }
@@ -130,6 +142,36 @@ def test_failing_migration_leaves_nothing(empty_database: Database, tree: Tree) 
     run(empty_database, tree)
 
 
+def test_migration_that_leaves_a_table_open_is_refused_with_a_hint(
+    empty_database: Database, tree: Tree
+) -> None:
+    write(
+        tree.sql,
+        "migrations/0002_open.sql",
+        "create table app.open (organisation_id uuid primary key);",
+    )
+    with pytest.raises(Failure) as refusal:
+        run(empty_database, tree)
+    said = " ".join(str(refusal.value).split())
+    assert said.startswith(
+        "0002_open.sql: row-level security is not enabled and forced on app.open HINT: "
+        "alter table app.open enable row level security, force row level security"
+    )
+    assert ask(empty_database, "select to_regclass('app.open')") == [(None,)]
+
+
+def test_policy_file_that_has_no_wall_is_refused_and_changes_nothing(
+    empty_database: Database, tree: Tree
+) -> None:
+    path = tree.policies / "things.sql"
+    path.write_text(path.read_text().split("create policy tenant_isolation")[0])
+    with pytest.raises(Failure, match=r"app\.things has policies and no wall"):
+        run(empty_database, tree)
+    assert ask(empty_database, "select count(*) from pg_policy where polname = 'read_small'") == [
+        (0,)
+    ]
+
+
 def test_changed_definition_alone_is_run_again(empty_database: Database, tree: Tree) -> None:
     run(empty_database, tree)
     path = tree.sql / "functions" / "app" / "double.sql"
@@ -179,7 +221,9 @@ def test_changed_signature_replaces_the_function_under_its_policy(
 def test_changed_view_under_another_rebuilds_both(empty_database: Database, tree: Tree) -> None:
     run(empty_database, tree)
     write(
-        tree.sql, "views/app/many.sql", "create view app.many as select thing_id from app.things;"
+        tree.sql,
+        "views/app/many.sql",
+        "create view app.many with (security_invoker = on) as select name from app.things;",
     )
     run(empty_database, tree)
     assert ask(empty_database, "select to_jsonb(t) from app.a_thing as t") == []
@@ -235,7 +279,8 @@ def test_owner_of_a_function_follows_its_folder(empty_database: Database, tree: 
     write(
         tree.sql,
         "functions/gate/one.sql",
-        "create or replace function gate.one() returns int language sql as $$ select 1; $$;",
+        "create or replace function gate.one() returns int language sql as $$ select 1; $$;"
+        "revoke all on function gate.one() from public;",
     )
     run(empty_database, tree)
     owner = "select proowner::regrole::text from pg_proc where proname = 'one'"
@@ -280,8 +325,8 @@ def test_product_up_down_up_is_the_same_schema(database: Database) -> None:
     up = dump(database)
     migrate.rollback(database.migration_url)
     down = dump(database)
-    assert not [line for line in down if line.startswith("CREATE FUNCTION")]
-    assert not [line for line in down if line.startswith("CREATE TABLE") and "deploy." not in line]
+    ours = [line for line in down if " deploy." not in line and " guard." not in line]
+    assert not [line for line in ours if line.startswith(("CREATE FUNCTION", "CREATE TABLE"))]
     migrate.run(database.migration_url)
     assert dump(database) == up
 
@@ -304,6 +349,6 @@ def test_every_definition_of_the_product_is_of_a_known_kind() -> None:
     on_disk = {
         path.name
         for path in [*files.tree().sql.rglob("*.sql"), *files.tree().policies.rglob("*.sql")]
-        if path.parent.name != "migrations" and path.name not in {"bootstrap.sql", "ledger.sql"}
+        if path.parent.name != "migrations" and path.parent != files.tree().sql
     }
     assert {path.rsplit("/", 1)[1] for path in paths} == on_disk

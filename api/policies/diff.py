@@ -284,6 +284,8 @@ class _Sources:
         schema, name, column = match.groups()
         if schema in {"pg_catalog", "information_schema"}:
             return "sql/bootstrap.sql"
+        if schema == "guard":
+            return "sql/guard.sql"
         if schema == "deploy":
             return "sql/ledger.sql"
         if PARTITION.fullmatch(f"table {schema}.{name}"):
@@ -306,7 +308,9 @@ class _Sources:
         )
 
     def _of_unqualified(self, fact: Fact) -> str | None:
-        """Roles, the database, schemas."""
+        """Roles, the database, schemas, event triggers."""
+        if re.search(r"\b(?:schema guard|event trigger guard_)", fact.name):
+            return "sql/guard.sql"
         if match := re.search(r"\bschema (\w+)", fact.name):
             if match[1] in {"public", "pg_catalog"}:
                 return "sql/bootstrap.sql"

@@ -447,13 +447,18 @@ from objects as o
 where o.state is not null
 union all
 select
-    o.phase + 1, 'owner of ' || o.name, o.name, null, pg_get_userbyid(o.owner),
+    o.phase + 1, 'owner of ' || o.name, o.name, null,
+    -- What belongs to a superuser may be any one's.
+    case
+        when r.rolsuper and r.oid not in (select p.oid from roles as p) then 'a superuser'
+        else r.rolname
+    end,
     s.statement, s.statement, null, o.id
 from objects as o
+join pg_catalog.pg_roles as r on r.oid = o.owner
 cross join lateral (
-    select format('alter %s owner to %I', o.name, pg_get_userbyid(o.owner)) as statement
+    select format('alter %s owner to %I', o.name, r.rolname) as statement
 ) as s
-where o.owner <> 0
 union all
 select
     140, 'comment of ' || o.name, o.name, null, d.description,

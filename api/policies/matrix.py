@@ -14,8 +14,8 @@ Each cell is tried on real rows of the actor, of somebody else in the actor's or
 another organisation, and undone. Where a table has none, one is made from its columns. What a
 policy asks beyond that, such as a date that has passed, is for tests/sql.
 
-Partitions and schema deploy are left out: nobody has a grant there but its owner, and on
-deploy.schema_version the API, to read it (tests/sql/invariants.sql).
+Partitions and the schemas deploy and guard are left out: nobody has a grant there but the owner,
+and on deploy.schema_version the API, to read it (invariants.sql and guard.sql in tests/sql).
 """
 
 import csv
@@ -49,7 +49,7 @@ select n.nspname || '.' || c.relname
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 join tests.product_schemas as s on s.oid = n.oid
-where c.relkind in ('r', 'p') and not c.relispartition and n.nspname <> 'deploy'
+where c.relkind in ('r', 'p') and not c.relispartition and n.nspname not in ('deploy', 'guard')
 order by 1
 """
 

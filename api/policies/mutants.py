@@ -8,7 +8,7 @@ policy       dropped, USING or WITH CHECK true, restrictive made permissive, for
              its role, each comparison reversed, each condition left out
 rls          switched off, or not forced on the owner
 grant        each privilege that a role of the product does not have, given
-trigger      disabled
+trigger      disabled, an event trigger too
 function     each error not raised, each comparison reversed, each condition left out, each part of
              a format() (the sealed message) left out, each local setting made the session's,
              definer and invoker exchanged, search_path not fixed
@@ -28,7 +28,7 @@ from api import files
 
 TESTED = ("saas_api", "saas_gate", "saas_audit", "saas_dba", "public")
 TABLE_VERBS = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
-CHECKING = ["gate", "ctx", "audit", "app"]  # the schemas whose functions hold rules
+CHECKING = ["gate", "ctx", "audit", "app", "guard"]  # the schemas whose functions hold rules
 
 REVERSED = {
     "=": "<>",
@@ -93,7 +93,10 @@ def find(connection: psycopg.Connection) -> list[Mutant]:
             *_constraints(connection),
             *_views(connection),
         ]
-    return list(_named_apart(found))
+    return [
+        replace(mutant, path="sql/guard.sql") if re.search(r"\bguard\b", mutant.rule) else mutant
+        for mutant in _named_apart(found)
+    ]
 
 
 def _named_apart(mutants: Iterable[Mutant]) -> Iterator[Mutant]:
@@ -118,7 +121,7 @@ join pg_namespace as n on n.oid = c.relnamespace
 where
     c.relkind in ('r', 'p')
     and not c.relispartition
-    and n.nspname in ('app', 'auth', 'audit', 'dba')
+    and n.nspname in ('app', 'auth', 'audit', 'dba', 'guard')
 """
 
 
@@ -143,7 +146,7 @@ def _policies(connection: psycopg.Connection) -> Iterator[Mutant]:
         from pg_policy as p
         join pg_class as c on c.oid = p.polrelid
         join pg_namespace as n on n.oid = c.relnamespace
-        where n.nspname in ('app', 'auth', 'audit', 'dba')
+        where n.nspname in ('app', 'auth', 'audit', 'dba', 'guard')
         order by 2, 1
         """
     ).fetchall()
@@ -213,8 +216,8 @@ def _grants(connection: psycopg.Connection) -> Iterator[Mutant]:
         join pg_namespace as n on n.oid = p.pronamespace
         cross join unnest(%s::text[]) as r (role)
         where
-            n.nspname in ('api', 'app', 'audit', 'ctx', 'gate', 'dba')
-            and p.prorettype <> 'trigger'::regtype
+            n.nspname in ('api', 'app', 'audit', 'ctx', 'gate', 'dba', 'guard')
+            and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
             and not has_function_privilege(r.role, p.oid, 'execute')
         union all
         select
@@ -224,7 +227,7 @@ def _grants(connection: psycopg.Connection) -> Iterator[Mutant]:
         cross join unnest(array['usage', 'create']) as v (verb)
         cross join unnest(%s::text[]) as r (role)
         where
-            n.nspname in ('api', 'app', 'auth', 'audit', 'ctx', 'gate', 'deploy', 'dba')
+            n.nspname in ('api', 'app', 'auth', 'audit', 'ctx', 'gate', 'deploy', 'dba', 'guard')
             and not has_schema_privilege(r.role, n.oid, v.verb)
         """,
         [list(TABLE_VERBS), list(TESTED), list(TESTED), list(TESTED)],
@@ -243,7 +246,7 @@ def _triggers(connection: psycopg.Connection) -> Iterator[Mutant]:
         where
             not g.tgisinternal
             and g.tgparentid = 0
-            and n.nspname in ('app', 'auth', 'audit', 'dba')
+            and n.nspname in ('app', 'auth', 'audit', 'dba', 'guard')
         order by 2, 1
         """
     ).fetchall()
@@ -254,6 +257,17 @@ def _triggers(connection: psycopg.Connection) -> Iterator[Mutant]:
             "disabled",
             f"alter table {table} disable trigger {name}",
             f"sql/triggers/{stem}.sql",
+        )
+    rows = connection.execute(
+        "select quote_ident(evtname), evtfoid::regprocedure::text from pg_event_trigger order by 1"
+    ).fetchall()
+    for name, function in rows:
+        yield Mutant(
+            "trigger",
+            f"{name} executing {function}",
+            "disabled",
+            f"alter event trigger {name} disable",
+            "sql/guard.sql",
         )
 
 
@@ -343,7 +357,10 @@ def _constraints(connection: psycopg.Connection) -> Iterator[Mutant]:
         select k.contypid::regtype::text, quote_ident(k.conname)
         from pg_constraint as k
         join pg_namespace as n on n.oid = k.connamespace
-        where k.contypid <> 0 and k.contype = 'c' and n.nspname in ('app', 'auth', 'audit', 'dba')
+        where
+            k.contypid <> 0
+            and k.contype = 'c'
+            and n.nspname in ('app', 'auth', 'audit', 'dba', 'guard')
         order by 1, 2
         """
     ).fetchall()

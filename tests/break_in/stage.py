@@ -18,7 +18,7 @@ OUR_TABLES = """
     select c.oid::regclass::text
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-    where c.relkind = 'r' and n.nspname in ('app', 'auth', 'audit', 'deploy')
+    where c.relkind = 'r' and n.nspname in ('app', 'auth', 'audit', 'deploy', 'guard')
     order by 1
 """
 
@@ -46,7 +46,7 @@ CATALOGUE = {
     "schemas": "select n.* from pg_catalog.pg_namespace as n where n.nspname !~ '^pg_t'",
     "default privileges": "select d.* from pg_catalog.pg_default_acl as d",
     "extensions": "select e.oid from pg_catalog.pg_extension as e",
-    "event triggers": "select e.oid from pg_catalog.pg_event_trigger as e",
+    "event triggers": "select e.oid, e.evtenabled from pg_catalog.pg_event_trigger as e",
     "large objects": "select l.oid from pg_catalog.pg_largeobject_metadata as l",
     "casts and operators": """
         select c.oid from pg_catalog.pg_cast as c where c.oid >= 16384

@@ -201,6 +201,32 @@ OBJECTS = [
 ]
 
 
+GUARD = [
+    attempt("the guard is not done without", "set event_triggers = off", refused="42501"),
+    attempt(
+        "the guard is not switched off",
+        "alter event trigger guard_commands disable",
+        refused="42501",
+    ),
+    attempt("the guard is not dropped", "drop schema guard cascade", refused="42501"),
+    attempt(
+        "nothing is noted for the guard",
+        "insert into guard.pending values ('1', 0)",
+        refused="42501",
+    ),
+    attempt("the guard's notes are not read", "select from guard.pending", refused="42501"),
+    attempt(
+        "the guard is not asked where it sees a fault",
+        "select guard.faults('app.projects'::regclass, '1')",
+        refused="42501",
+    ),
+    attempt(
+        "the guard's definers are not called",
+        "select guard.note_commands()",
+        refused="42501",
+    ),
+]
+
 IMPERSONATION = [
     attempt(
         "nobody is impersonated by the API",
@@ -239,6 +265,11 @@ IMPERSONATION = [
 
 @pytest.mark.parametrize("attempt", IMPERSONATION, ids=lambda one: one.name)
 def test_somebody_else_is_not_become(stage: Stage, attempt: Attempt) -> None:
+    stage.withstands(attempt)
+
+
+@pytest.mark.parametrize("attempt", GUARD, ids=lambda one: one.name)
+def test_guard_is_not_led_astray(stage: Stage, attempt: Attempt) -> None:
     stage.withstands(attempt)
 
 

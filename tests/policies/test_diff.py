@@ -148,6 +148,14 @@ TAMPERINGS = {
     " create event trigger watch on ddl_command_end execute function public.watch()": (
         "event trigger watch"
     ),
+    "drop event trigger guard_drops": "event trigger guard_drops",
+    "alter event trigger guard_commands disable": "disabled event trigger guard_commands",
+    "drop schema guard cascade": "schema guard",
+    "create or replace function guard.judge() returns trigger language plpgsql"
+    " as 'begin return null; end'": "function guard.judge()",
+    "alter function guard.note_drops() owner to saas_owner": (
+        "owner of function guard.note_drops()"
+    ),
     # views
     "alter view api.projects reset (security_invoker)": "view api.projects",
     "create or replace view api.members with (security_invoker = true) as"
@@ -315,6 +323,9 @@ def test_differences_name_their_files(wanted: Catalogue, admin: psycopg.Connecti
         "drop trigger _500_last_owner on app.memberships": "sql/triggers/memberships.sql",
         "drop index app.users_email_key": "sql/migrations/0002_users.sql",
         "alter role saas_dba login": "sql/bootstrap.sql",
+        "drop event trigger guard_drops": "sql/guard.sql",
+        "create table guard.extra ()": "sql/guard.sql",
+        "grant usage on schema guard to saas_api": "sql/guard.sql",
         "create table deploy.extra ()": "sql/ledger.sql",
         "create schema nobodys; create table app.mine ()": None,
     }
@@ -338,6 +349,7 @@ def test_schema_of_the_users_own_is_nobodys_business(
 
 def test_role_that_cannot_read_the_version_says_so_and_compares(database: Database) -> None:
     with psycopg.connect(database.admin_url) as connection:
+        connection.execute("set event_triggers = off")
         connection.execute("alter table app.projects no force row level security")
     said: list[str] = []
     found = diff.differences(database.url("saas_api"), say=said.append)
@@ -363,6 +375,7 @@ def test_command_prints_what_psql_can_run_and_changes_nothing(
     database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with psycopg.connect(database.admin_url) as connection:
+        connection.execute("set event_triggers = off")
         connection.execute("drop policy tenant_isolation on app.projects")
     arguments = ["policies", "diff", "--url", database.migration_url]
     assert cli.main(arguments) == 1

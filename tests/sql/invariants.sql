@@ -1,7 +1,7 @@
 -- What holds for every object of the product, those of later days too: each test lists the
 -- offenders, and there are none.
 begin;
-select plan(60);
+select plan(62);
 
 -- Partitions of days to come are objects like any other.
 set local role saas_owner;
@@ -238,14 +238,14 @@ select is_empty(
 select is_empty(
     $$
     select f.name
-    from product_function as f where f.prosecdef and f.nspname not in ('gate', 'audit')
+    from product_function as f where f.prosecdef and f.nspname not in ('gate', 'audit', 'guard')
     $$,
-    'no function is a definer outside gate and audit'
+    'no function is a definer outside gate, audit and guard'
 );
 select is_empty(
     $$
     select f.name, f.proowner::regrole from product_function as f
-    where f.proowner::regrole::text <> case f.nspname
+    where f.nspname <> 'guard' and f.proowner::regrole::text <> case f.nspname
         when 'gate' then 'saas_gate' when 'audit' then 'saas_audit' else 'saas_owner'
     end
     $$,
@@ -327,13 +327,31 @@ select is_empty(
     $$
     select c.oid::regclass, c.relowner::regrole
     from pg_catalog.pg_class as c join tests.product_schemas as n on n.oid = c.relnamespace
-    where c.relowner <> 'saas_owner'::regrole
+    where n.nspname <> 'guard' and c.relowner <> 'saas_owner'::regrole
     union all
     select null, n.nspowner::regrole
     from pg_catalog.pg_namespace as n join tests.product_schemas as s using (oid)
-    where n.nspowner not in ('saas_owner'::regrole, 'pg_database_owner'::regrole)
+    where
+        n.nspname <> 'guard'
+        and n.nspowner not in ('saas_owner'::regrole, 'pg_database_owner'::regrole)
     $$,
     'every schema, table and view is owned by saas_owner'
+);
+select is_empty(
+    $$
+    select o.name, o.owner::regrole
+    from (
+        select f.name::text, f.proowner from product_function as f where f.nspname = 'guard'
+        union all
+        select t.name::text, t.relowner from product_table as t where t.nspname = 'guard'
+        union all
+        select n.nspname::text, n.nspowner from pg_catalog.pg_namespace as n
+        where n.nspname = 'guard'
+    ) as o (name, owner)
+    join pg_catalog.pg_roles as r on r.oid = o.owner
+    where not r.rolsuper
+    $$,
+    'but the guard, which runs in a superuser''s DDL too, is a superuser''s: nobody else changes it'
 );
 
 -- Roles.
@@ -494,6 +512,15 @@ select is_empty(
 
 -- Keys of tenant tables.
 select is_empty(
+    $$
+    select t.name from product_table as t
+    where
+        t.nspname = 'app' and t.relname <> 'users'
+        and not exists (select from tenant_table as o where o.oid = t.oid)
+    $$,
+    'every table of app is a tenant table, but the people''s, who may be of many'
+);
+select is_empty(
     $$ select t.name from tenant_table as t where not t.attnotnull $$,
     'every row of a tenant table has an organisation'
 );
@@ -561,7 +588,10 @@ select is_empty(
     $$
     select k.conname, t.name
     from product_table as t join pg_catalog.pg_constraint as k on k.conrelid = t.oid
-    where not t.relispartition and not starts_with(k.conname, t.relname || '_')
+    where
+        not t.relispartition
+        and k.contype <> 't' -- is a trigger, and named as one
+        and not starts_with(k.conname, t.relname || '_')
     $$,
     'every constraint is named after its table'
 );

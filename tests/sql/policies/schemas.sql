@@ -1,6 +1,6 @@
 -- Who may enter which room.
 begin;
-select plan(11);
+select plan(12);
 
 select is(
     (
@@ -11,7 +11,7 @@ select is(
         from pg_catalog.pg_namespace as n
         cross join lateral aclexplode(n.nspacl) as x
         where
-            n.nspname in ('app', 'auth', 'api', 'audit', 'ctx', 'dba', 'gate', 'deploy')
+            n.nspname in ('app', 'auth', 'api', 'audit', 'ctx', 'dba', 'gate', 'guard', 'deploy')
             and x.grantee <> n.nspowner
     ),
     array[
@@ -45,7 +45,7 @@ select throws_ok(
     format('create table %I.lookalike ()', s.name), '42501', null,
     format('nobody makes a table in %s', s.name)
 )
-from unnest(array['app', 'auth', 'api', 'audit', 'ctx', 'dba', 'gate', 'deploy', 'public']) as s (name);
+from unnest(array['app', 'auth', 'api', 'audit', 'ctx', 'dba', 'gate', 'guard', 'deploy', 'public']) as s (name);
 select throws_ok(
     'create temporary table lookalike ()', '42501', null, 'nobody makes a temporary table'
 );
