@@ -1,5 +1,5 @@
 """
-The command `saas-api`: serve, migrate, maintain, bootstrap, psql, url, doctor, openapi, stop.
+The command `saas-api`: serve, migrate, maintain, psql, doctor, policies, new-table and others.
 
 Whatever goes wrong ends in one line on stderr that says what to do. Exit status: 0, 1 when it
 failed, 2 for wrong usage.
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from api import __version__, embedded, maintain, migrate, urls
+from api import __version__, embedded, maintain, migrate, new_table, urls
 from api.bootstrap import LOGIN_ROLES, bootstrap
 from api.embedded import DATABASE, EmbeddedServer
 from api.failure import Failure
@@ -124,6 +124,14 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_doctor)
 
     policy_commands.add(commands)
+
+    command = commands.add_parser("new-table", help="write the files of a new tenant table")
+    command.add_argument("name", metavar="NAME", help="of the table, in the plural: invoices")
+    command.add_argument("--singular", help="what one of it is, where that is not plain")
+    command.add_argument(
+        "--dry-run", action="store_true", help="print it as a patch, write nothing"
+    )
+    command.set_defaults(command=_new_table)
 
     command = commands.add_parser("openapi", help="print the API's description, OpenAPI 3.1")
     command.set_defaults(command=_openapi)
@@ -264,6 +272,21 @@ def _doctor(_options: argparse.Namespace) -> int:
         print(finding.line(), flush=True)
         failed |= finding.level == "failure"
     return int(failed)
+
+
+def _new_table(options: argparse.Namespace) -> int:
+    root = new_table.checkout()
+    changes = new_table.plan(root, options.name, options.singular)
+    if options.dry_run:
+        print("".join(change.patch() for change in changes), end="")
+        return 0
+    new_table.write(root, changes)
+    for change in changes:
+        print(change.path)
+    say(
+        "next: saas-api migrate, make docs; what there is to change says docs/how-to/add-a-table.md"
+    )
+    return 0
 
 
 def _openapi(_options: argparse.Namespace) -> int:

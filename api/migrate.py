@@ -169,7 +169,14 @@ def _connect(url: str) -> Iterator[psycopg.Connection]:
             "run saas-api migrate again"
         ) from None
     except psycopg.Error as error:
-        raise Failure(f"migrate stopped: {error}") from None
+        raise Failure(f"migrate stopped: {_reason(error)}") from None
+
+
+def _reason(error: psycopg.Error) -> str:
+    """What PostgreSQL says, in one line: message, detail and hint."""
+    diag = error.diag
+    hint = diag.message_hint and f"hint: {diag.message_hint}"
+    return "; ".join(filter(None, (diag.message_primary, diag.message_detail, hint))) or str(error)
 
 
 @contextmanager
@@ -249,7 +256,7 @@ def _apply_migrations(
             except psycopg.errors.LockNotAvailable:
                 raise
             except psycopg.Error as error:
-                raise Failure(f"{migration.path.name}: {error}") from None
+                raise Failure(f"{migration.path.name}: {_reason(error)}") from None
 
 
 class _Record:

@@ -62,7 +62,8 @@ step_mypy() {
 }
 
 step_sqlfluff() {
-    "$bin/sqlfluff" lint --processes 2 --disable-progress-bar sql policies
+    "$bin/sqlfluff" lint --processes 2 --disable-progress-bar sql policies \
+        templates/new_table/sql templates/new_table/policies
 }
 
 step_squawk() {

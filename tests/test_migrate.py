@@ -152,9 +152,8 @@ def test_migration_that_leaves_a_table_open_is_refused_with_a_hint(
     )
     with pytest.raises(Failure) as refusal:
         run(empty_database, tree)
-    said = " ".join(str(refusal.value).split())
-    assert said.startswith(
-        "0002_open.sql: row-level security is not enabled and forced on app.open HINT: "
+    assert str(refusal.value) == (
+        "0002_open.sql: row-level security is not enabled and forced on app.open; hint: "
         "alter table app.open enable row level security, force row level security"
     )
     assert ask(empty_database, "select to_regclass('app.open')") == [(None,)]

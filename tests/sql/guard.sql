@@ -217,6 +217,15 @@ from (
             ' using (organisation_id is not null)',
             true,
             'nor is one that does not ask who has entered'
+        ),
+        (
+            'create function app.f() returns boolean language sql return true;'
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (organisation_id = (select ctx.tenant_id()) and app.f());'
+            'drop function app.f() cascade',
+            true,
+            'nor is one that went with a function it needed'
         )
 ) as s (script, is_open, what);
 insert into scene (script, answer, what)
@@ -237,10 +246,6 @@ from (
         (
             'drop policy tenant_isolation on audit.events', 'audit.events',
             'nor that of the audit'
-        ),
-        (
-            'drop function ctx.tenant_for(text) cascade', 'app.projects',
-            'nor with a function that it needs'
         ),
         (
             'alter policy tenant_isolation on app.projects using (true)', 'app.projects',

@@ -57,13 +57,14 @@ select matches(
 );
 select results_eq(
     $$
-    select database_role, sealed, read_only, email, organisation, role, permissions
+    select
+        database_role, sealed, read_only, email, organisation, role,
+        'projects.read' = any (permissions), 'projects.write' = any (permissions)
     from dba.whoami()
     $$,
     $$
     values (
-        'saas_api', true, true, 'viewer@acme.example', 'Acme', 'viewer',
-        array['organisation.read', 'projects.read']
+        'saas_api', true, true, 'viewer@acme.example', 'Acme', 'viewer', true, false
     )
     $$,
     'an impersonated viewer is what the policies see'
