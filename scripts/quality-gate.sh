@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.." || exit
 
 COVERAGE=95 # per cent of the lines and of the branches of api/
 SKIP=75     # a step's exit status for "cannot run here"
-STEPS="setup shell locks ruff mypy sqlfluff squawk compose prometheus workflows terms layers secrets \
+STEPS="setup shell locks ruff mypy sqlfluff squawk compose prometheus workflows pgrls terms layers secrets \
 counts browser tests coverage mutants"
 
 bin=.venv/bin
@@ -110,6 +110,11 @@ step_workflows() {
     "$bin/check-jsonschema" --builtin-schema vendor.github-workflows .github/workflows/*.yml
 }
 
+# Another opinion on the policies: policies/pgrls.toml.
+step_pgrls() {
+    "$bin/python" scripts/pgrls.py
+}
+
 step_terms() {
     "$bin/python" scripts/guardrails/forbidden_terms.py
 }
@@ -174,7 +179,7 @@ run() {
         *) verdict=FAIL failed="$failed $name" ;;
     esac
     case $name:$verdict in
-        *:skip | terms:ok | layers:ok | secrets:ok | counts:ok | browser:ok | tests:ok | coverage:ok | \
+        *:skip | pgrls:ok | terms:ok | layers:ok | secrets:ok | counts:ok | browser:ok | tests:ok | coverage:ok | \
             mutants:ok)
             note="  $(tail -n 1 "$scratch/$name")"
             ;;
