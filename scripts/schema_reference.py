@@ -60,7 +60,7 @@ order by a.attnum
 RULES_SQL = """
 select c.conname, pg_get_constraintdef(c.oid)
 from pg_constraint as c
-where c.conrelid = %(table)s and c.contype <> 'n'
+where c.conrelid = %(table)s and c.contype not in ('n', 't')
 union all
 select i.relname, substring(pg_get_indexdef(x.indexrelid) from 'USING (.*)$')
     || case when x.indisunique then ', unique' else '' end
