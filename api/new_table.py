@@ -91,9 +91,10 @@ def plan(root: Path, name: str, singular: str | None = None) -> list[Change]:
     Errors: Failure for a name that will not do, or is taken.
     """
     noun = _noun(name, singular)
-    _refuse_taken(root, noun)
     migration = f"{_next_number(root):04}_{noun.plural}"
-    return [*_new_files(root, noun, migration), *_additions(root, noun, migration)]
+    new = list(_new_files(root, noun, migration))
+    _refuse_taken(root, noun, new)
+    return [*new, *_additions(root, noun, migration)]
 
 
 def write(root: Path, changes: Sequence[Change]) -> None:
@@ -127,10 +128,10 @@ def _singular(plural: str) -> str:
     return plural.removesuffix("xes") + "x" if plural.endswith("xes") else plural.removesuffix("s")
 
 
-def _refuse_taken(root: Path, noun: Noun) -> None:
-    made = re.compile(rf"create (?:table|view)(?: if not exists)? \w+\.{noun.plural}\b")
-    for path in sorted((root / "sql").rglob("*.sql")):
-        if made.search(path.read_text()) or path.stem == noun.plural:
+def _refuse_taken(root: Path, noun: Noun, new: Sequence[Change]) -> None:
+    made = re.compile(rf"\bcreate table (?:if not exists )?\w+\.{noun.plural}\b")
+    for path in [*(root / change.path for change in new), *sorted((root / "sql").rglob("*.sql"))]:
+        if path.exists() and (path.stem == noun.plural or made.search(path.read_text())):
             raise Failure(f"{noun.plural} is taken: {path.relative_to(root)} has it")
     for action in _actions(root):
         if action.startswith(f"{noun.singular}."):
