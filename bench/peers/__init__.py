@@ -1,0 +1,1 @@
+"""What users would pick instead, each written as its own users write it."""

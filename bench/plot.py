@@ -1,0 +1,38 @@
+"""The comparison as one picture: requests a second of each peer at each endpoint."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib import pyplot
+
+from bench.report import ENDPOINTS, median_rate
+
+matplotlib.use("svg")
+COLOURS = {"ours": "#0b6e4f", "pgbench": "#c9c9c9", "constant": "#c9c9c9"}
+
+
+def draw(result: dict[str, Any], file: Path) -> None:
+    """Write the picture as SVG; its text stays text."""
+    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9})
+    endpoints = [name for name in ENDPOINTS if name != "login"]
+    figure, axes = pyplot.subplots(3, 2, figsize=(9, 8), layout="constrained")
+    for endpoint, axis in zip(endpoints, axes.flat, strict=True):
+        rates = {
+            peer: value
+            for peer in reversed(result["titles"])
+            if (value := median_rate(result, endpoint, peer)) is not None
+        }
+        names = [result["titles"][peer] for peer in rates]
+        colours = [COLOURS.get(peer, "#7a9cc6") for peer in rates]
+        bars = axis.barh(names, list(rates.values()), color=colours)
+        axis.bar_label(bars, [f"{value:,.0f}" for value in rates.values()], padding=3)
+        axis.set_title(ENDPOINTS[endpoint], loc="left", fontweight="bold")
+        axis.set_xlim(0, 1.18 * max(rates.values()))
+        axis.xaxis.set_visible(False)
+        axis.spines[["top", "right", "bottom"]].set_visible(False)
+        axis.tick_params(axis="y", length=0)
+    cores, cpu = result["machine"]["cores"], result["machine"]["cpu"]
+    figure.suptitle(f"Requests a second, 8 connections, one process each; {cores} cores of {cpu}")
+    figure.savefig(file, metadata={"Date": None})
+    pyplot.close(figure)

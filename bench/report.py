@@ -1,0 +1,296 @@
+"""
+The figures of bench/results as tables: for the terminal, and for docs/explanation/performance.md.
+
+    .venv/bin/python -m bench.report            write the page's tables anew
+    .venv/bin/python -m bench.report --check    exit status 1 if they are not those of the results
+
+Needs nothing but the results, so that a test holds the page against them.
+"""
+
+import json
+import statistics
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results"
+PAGE = ROOT / "docs" / "explanation" / "performance.md"
+
+ENDPOINTS = {
+    "read": "read one",
+    "list": "list 50",
+    "filter": "list 50, filtered and sorted",
+    "create": "create",
+    "create_idempotent": "create with a key (peers without)",
+    "mix": "95 % read, 5 % create",
+    "login": "log in",
+}
+# What issue and page ask for: at least so many times a peer's rate.
+TARGETS = {
+    ("read", "fastapi"): 12,
+    ("read", "postgraphile"): 2.5,
+    ("read", "textbook"): 2,
+    ("read", "pgbench"): 0.35,
+    ("list", "fastapi"): 14,
+    ("list", "postgraphile"): 3.5,
+    ("list", "textbook"): 1.7,
+    ("create", "fastapi"): 8,
+    ("create", "postgraphile"): 2,
+    ("create", "textbook"): 1.7,
+}
+OUTSIDE = "outside of functions: protocol, portal, commit"
+NONE = "-"
+TAIL = 3  # p99 is at most so many times p50
+
+Table = tuple[str, list[str], list[list[str]]]  # title, header, rows
+
+
+def tables(result: dict[str, Any]) -> Iterator[Table]:
+    """The tables of a comparison."""
+    yield "Requests a second, and how many times a peer's", *_rates(result)
+    yield "Targets", *_targets(result)
+    yield (
+        "Cost of 1,000 requests in seconds of processor, and latency in milliseconds",
+        *_costs(result),
+    )
+    yield "Memory of a worker at rest", *_memory(result)
+
+
+def _pairs(result: dict[str, Any], endpoint: str, peer: str) -> list[dict[str, Any]]:
+    return [
+        pair for pair in result["pairs"] if pair["endpoint"] == endpoint and pair["peer"] == peer
+    ]
+
+
+def runs(result: dict[str, Any], endpoint: str, peer: str) -> list[dict[str, Any]]:
+    """The runs of a peer, or all of the product's, at an endpoint."""
+    if peer == "ours":
+        return [pair["ours"] for pair in result["pairs"] if pair["endpoint"] == endpoint]
+    return [pair["theirs"] for pair in _pairs(result, endpoint, peer)]
+
+
+def rate(run: dict[str, Any]) -> float:
+    """Requests a second."""
+    per_second: float = run["requests"] / run["seconds"]
+    return per_second
+
+
+def median_rate(result: dict[str, Any], endpoint: str, peer: str) -> float | None:
+    """Requests a second, the median of the runs; None where there were none."""
+    rates = [rate(run) for run in runs(result, endpoint, peer)]
+    return statistics.median(rates) if rates else None
+
+
+def ratios(result: dict[str, Any], endpoint: str, peer: str) -> list[float]:
+    """The product's rate over the peer's, pair by pair."""
+    return sorted(
+        rate(pair["ours"]) / rate(pair["theirs"]) for pair in _pairs(result, endpoint, peer)
+    )
+
+
+def _rates(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    titles = result["titles"]
+    rows = []
+    for endpoint, name in ENDPOINTS.items():
+        row = [name]
+        for peer in titles:
+            median = median_rate(result, endpoint, peer)
+            if median is None:
+                row.append(NONE)
+            elif peer == "ours" or endpoint == "login":
+                row.append(_number(median))
+            else:
+                row.append(f"{_number(median)} ({_ratio(ratios(result, endpoint, peer))})")
+        rows.append(row)
+    return ["", *titles.values()], rows
+
+
+def _targets(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    rows = []
+    for (endpoint, peer), target in TARGETS.items():
+        if found := ratios(result, endpoint, peer):
+            median = statistics.median(found)
+            what = f"{ENDPOINTS[endpoint]}, {result['titles'][peer]}"
+            spread = f"{_times(found[0])} to {_times(found[-1])}"
+            verdict = "met" if median >= target else "missed"
+            rows.append([what, _times(target), _times(median), spread, verdict])
+    for endpoint in ENDPOINTS:
+        tails = [
+            run["p99_ms"] / run["p50_ms"] for run in runs(result, endpoint, "ours") if run["p99_ms"]
+        ]
+        if tails and endpoint != "login":
+            median = statistics.median(tails)
+            spread = f"{_times(min(tails))} to {_times(max(tails))}"
+            verdict = "met" if median <= TAIL else "missed"
+            what = f"{ENDPOINTS[endpoint]}, p99 over p50"
+            rows.append([what, f"at most {_times(TAIL)}", _times(median), spread, verdict])
+    return ["", "target", "median", "from pair to pair", ""], rows
+
+
+def _costs(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    rows = []
+    for endpoint, name in ENDPOINTS.items():
+        for peer, title in result["titles"].items():
+            found = runs(result, endpoint, peer)
+            if not found or (endpoint == "create_idempotent" and peer not in ("ours", "pgbench")):
+                continue
+            cost = [
+                f"{statistics.median(run[key] / run['requests'] * 1000 for run in found):.3f}"
+                for key in ("api_cpu_seconds", "database_cpu_seconds")
+            ]
+            latency = [NONE, NONE]
+            if found[0]["p50_ms"]:
+                latency = [
+                    f"{statistics.median(run[key] for run in found):.1f}"
+                    for key in ("p50_ms", "p99_ms")
+                ]
+            rows.append([name, title, *cost, *latency])
+    return ["", "", "API", "PostgreSQL", "p50", "p99"], rows
+
+
+def _memory(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    rows = [
+        [result["titles"][peer], f"{size / 2**20:.0f} MiB"]
+        for peer, size in result["memory_bytes_at_rest"].items()
+    ]
+    return ["", "RSS"], rows
+
+
+def profile_tables(result: dict[str, Any]) -> Iterator[Table]:
+    """The tables of a profile."""
+    endpoints = list(result["python"])
+    header = ["", *(ENDPOINTS[endpoint] for endpoint in endpoints)]
+    yield "Python", header, _stages([result["python"][each] for each in endpoints])
+    found = []
+    for endpoint in endpoints:
+        measured = result["postgresql"][endpoint]
+        stages = {f"`{name}`": each["self"] for name, each in measured["functions"].items()}
+        stages[OUTSIDE] = max(0.0, measured["microseconds"] - sum(stages.values()))
+        found.append({"microseconds": measured["microseconds"], "stages": stages})
+    yield "PostgreSQL", header, _stages(found)
+    rows = [
+        [ENDPOINTS[endpoint], f"`{each['text'][:60]}…`", *_statement(each)]
+        for endpoint in endpoints
+        for each in result["postgresql"][endpoint]["statements"]
+        if each["plan"] > 0.05 * result["postgresql"][endpoint]["microseconds"]
+    ]
+    yield "Planned anew", ["", "statement", "plans", "planning", "execution"], rows
+
+
+def _statement(each: dict[str, Any]) -> list[str]:
+    return [f"{each['plans']:.2g}", f"{each['plan']:.0f}", f"{each['execute']:.0f}"]
+
+
+def _stages(measured: list[dict[str, Any]]) -> list[list[str]]:
+    """A row a stage, the dearest first, in microseconds with its share, and their sum."""
+    names = {name for each in measured for name in each["stages"]}
+    order = sorted(names, key=lambda n: -sum(each["stages"].get(n, 0) for each in measured))
+    rows = [["all", *(f"**{each['microseconds']:.0f}**" for each in measured)]]
+    for name in order:
+        cells = []
+        for each in measured:
+            value = each["stages"].get(name, 0)
+            share = value / sum(each["stages"].values())
+            cells.append(f"{value:.0f} ({share:.0%})" if share > 0.05 else f"{value:.0f}")
+        rows.append([name, *cells])
+    return rows
+
+
+def soak_table(result: dict[str, Any]) -> Table:
+    """What a soak showed."""
+    samples = result["samples"]
+    steps = (0.1, 0.25, 0.5, 0.75, 1)
+    last = samples[-1]["requests"]
+    rows = [["at rest", f"{result['at_rest_bytes'] / 2**20:.1f} MiB", NONE]]
+    for step in steps:
+        sample = next(each for each in samples if each["requests"] >= step * last)
+        sizes = (f"{sample[key] / 2**20:.1f} MiB" for key in ("worker_bytes", "backend_bytes"))
+        rows.append([f"{sample['requests']:,}", *sizes])
+    return "Memory", ["after requests", "worker, RSS", "largest PostgreSQL process, private"], rows
+
+
+def blocks() -> dict[str, str]:
+    """The page's generated parts, by the name in their markers."""
+    comparison, profile, soak = (
+        json.loads((RESULTS / f"{name}.json").read_text())
+        for name in ("compare", "profile", "soak")
+    )
+    rates, targets, costs, memory = (markdown(*table[1:]) for table in tables(comparison))
+    python, postgresql, plans = (markdown(*table[1:]) for table in profile_tables(profile))
+    return {
+        "rates": f"{_origin(comparison)}\n\n{rates}",
+        "targets": targets,
+        "costs": costs,
+        "memory": memory,
+        "profile": _origin(profile),
+        "python": python,
+        "postgresql": postgresql,
+        "plans": plans,
+        "soak": f"{_origin(soak)}\n\n{markdown(*soak_table(soak)[1:])}",
+    }
+
+
+def _origin(result: dict[str, Any]) -> str:
+    """Where figures come from, in a sentence or two."""
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    others = ""
+    if pairs := result.get("pairs"):
+        share = statistics.median(
+            run["others_cpu_seconds"] / run["seconds"] / machine["cores"]
+            for pair in pairs
+            for run in (pair["ours"], pair["theirs"])
+        )
+        others = f" Other processes had {share:.0%} of its processor time (median)."
+    note = f" {result['note']}" if result.get("note") else ""
+    return (
+        f"`{result['command']}` on {result['made'][:10]}: {machine['cores']} cores of "
+        f"{machine['cpu']}, {machine['memory_gib']} GiB, {machine['system']}.{others}{note} "
+        f"Versions: {versions}."
+    )
+
+
+def page(text: str) -> str:
+    """The page's text with its generated parts as the results have them."""
+    for name, block in blocks().items():
+        start, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+        before, rest = text.split(start)
+        text = before + start + block + end + f"\n{rest}".split(end, 1)[1]
+    return text
+
+
+def main() -> int:
+    """Write the page, or compare."""
+    text = PAGE.read_text()
+    wanted = page(text)
+    if "--check" in sys.argv[1:]:
+        print("as measured" if text == wanted else f"{PAGE.name}: run make docs")
+        return int(text != wanted)
+    PAGE.write_text(wanted)
+    return 0
+
+
+def _number(value: float) -> str:
+    """Three significant digits."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _times(value: float) -> str:
+    return f"{value:.1f}" if value >= 1 and value != int(value) else f"{value:.2g}"
+
+
+def _ratio(found: list[float]) -> str:
+    return f"{_times(statistics.median(found))} x"
+
+
+def markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table; all columns but the first are to the right."""
+    header = list(header)
+    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
