@@ -3,12 +3,14 @@ The pool of PostgreSQL connections, and the one way to run a statement on them.
 
 Every request is one statement in autocommit, so nothing outlives it: a connection is leased for
 one call, last in first out, and handed back without a reset. Statements are prepared once per
-connection. A connection that broke, timed out or was cancelled half-way is thrown away. A statement
-is sent a second time only where it is certain that the first did nothing.
+connection, but for a pooler that does not keep them they are sent with their text each time. A
+connection that broke, timed out or was cancelled half-way is thrown away. A statement is sent a
+second time only where it is certain that the first did nothing.
 """
 
 import asyncio
 import logging
+import secrets
 from collections import deque
 from typing import Any
 
@@ -35,11 +37,29 @@ SESSION = {
     "default_transaction_deferrable": "off",
     "row_security": "on",
     "transform_null_equals": "off",
-    "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "10s",
+    "lock_timeout": "5000",
+    "idle_in_transaction_session_timeout": "10000",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
 }
+
+# Which of these settings the server does not have: a pooler may leave them out.
+MISSING = """
+select s.name
+from pg_catalog.pg_settings as s
+join rows from (pg_catalog.unnest($1::text []), pg_catalog.unnest($2::text []))
+    as wanted (name, setting)
+    on pg_catalog.lower(s.name) = pg_catalog.lower(wanted.name) and s.setting <> wanted.setting
+"""
+
+# Run as the prepared statement $2 on a connection whose server said that it is the process $1: is
+# it, and does it know the statement by that name? If it is another and does, there is a pooler
+# between that passes names on as they are: the statement may be gone at the next call.
+WHERE = """
+select
+    pg_catalog.pg_backend_pid() = $1 as is_direct,
+    exists (select from pg_catalog.pg_prepared_statements as p where p.name = $2) as is_passed_on
+"""
 
 
 class PoolExhausted(Unavailable):
@@ -55,14 +75,20 @@ class RoleUnfit(Unavailable):
 
 
 class _Link:
-    """One connection, and the statements prepared on it by their text."""
+    """
+    One connection, and the statements prepared on it by their text.
 
-    __slots__ = ("_names", "_prepared", "connection")
+    `direct`: no pooler is between. `named`: what is prepared stays so. Without a name asyncpg
+    sends the text along with each call: one round trip as well, but PostgreSQL plans it anew.
+    """
 
-    def __init__(self, connection: Any) -> None:
+    __slots__ = ("_direct", "_named", "_prepared", "connection")
+
+    def __init__(self, connection: Any, *, direct: bool, named: bool) -> None:
         self.connection = connection
         self._prepared: dict[str, Any] = {}
-        self._names = 0
+        self._direct = direct
+        self._named = named
 
     async def fetch(self, sql: str, args: tuple[object, ...]) -> Any:
         """Run one statement and return its rows; prepare it first where that is still to do."""
@@ -73,15 +99,15 @@ class _Link:
             if not _is_stale(error):
                 raise
         # The prepared statement was out of date (a migration, a pooler): the server refused it
-        # and rolled back, so it is safe to say it again.
+        # and rolled back, so it is safe to say it again. A pooler would give us the same one again.
         self._prepared.clear()
+        self._named = self._named and self._direct
         statement = await self._prepare(sql)
         return await statement.fetch(*args)
 
     async def _prepare(self, sql: str) -> Any:
-        self._names += 1
-        statement = await self.connection.prepare(sql, name=f"saas_api_{self._names}")
-        self._prepared[sql] = statement
+        name = _statement_name() if self._named else ""
+        statement = self._prepared[sql] = await self.connection.prepare(sql, name=name)
         return statement
 
     def survives(self, error: BaseException) -> bool:
@@ -91,6 +117,24 @@ class _Link:
             and not (error.sqlstate or "").startswith("57P")
             and not self.connection.is_closed()
         )
+
+
+def _statement_name() -> str:
+    """Nobody else's, so that no pooler runs another client's statement in the place of ours."""
+    return f"saas_api_{secrets.token_hex(8)}"
+
+
+async def _link(connection: Any) -> _Link:
+    """What is at the other end of a new connection."""
+    name = _statement_name()
+    try:
+        probe = await connection.prepare(WHERE, name=name)
+        row = await probe.fetchrow(connection.get_server_pid(), name)
+    except asyncpg.InvalidSQLStatementNameError:
+        return _Link(connection, direct=False, named=False)
+    return _Link(
+        connection, direct=row["is_direct"], named=row["is_direct"] or not row["is_passed_on"]
+    )
 
 
 def _is_stale(error: Any) -> bool:
@@ -242,7 +286,7 @@ class Database:
             if loop.time() < self._retry_at:
                 raise DatabaseAway("the database is away")
             try:
-                return _Link(await self._open_connection())
+                return await self._open_link()
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 if not self._backoff:
                     log.warning("database away: %s", type(error).__name__)
@@ -255,7 +299,7 @@ class Database:
             self._pass_on(None)
             raise
 
-    async def _open_connection(self) -> Any:
+    async def _open_link(self) -> _Link:
         connection = await asyncpg.connect(
             self._url,
             timeout=CONNECT_SECONDS,
@@ -273,11 +317,22 @@ class Database:
                 if reasons:
                     log.critical("database role refused: %s", "; ".join(reasons))
                     raise RoleUnfit("; ".join(reasons))
+                await self._warn_of_missing_settings(connection)
                 self._role_check = None
+            link = await _link(connection)
         except BaseException:
             connection.terminate()
             raise
         if self._backoff:
             log.info("database back")
             self._backoff = 0.0
-        return connection
+        return link
+
+    async def _warn_of_missing_settings(self, connection: Any) -> None:
+        wanted = self._server_settings
+        rows = await connection.fetch(MISSING, list(wanted), list(wanted.values()))
+        if rows:
+            log.warning(
+                "settings that a pooler left out (docs/how-to/run-behind-pgbouncer.md): %s",
+                ", ".join(sorted(row[0] for row in rows)),
+            )

@@ -8,6 +8,7 @@ where it came from, not its text, which could quote what a client sent.
 
 import json
 import logging
+import os
 import sys
 import time
 import traceback
@@ -21,7 +22,7 @@ REQUEST_FIELDS = ("request_id", "method", "route", "status", "duration_ms")
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as a line with the fields of the contract, and `logger` and `exception`."""
+    """A record as a line with the fields of the contract, `logger`, `process` and `exception`."""
 
     def __init__(self, environment: str) -> None:
         super().__init__()
@@ -33,6 +34,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "message": record.getMessage(),
             "logger": record.name,
+            "process": record.process,
         }
         line |= {name: getattr(record, name) for name in REQUEST_FIELDS if hasattr(record, name)}
         line["environment"] = self._environment
@@ -42,13 +44,17 @@ class JsonFormatter(logging.Formatter):
 
 
 class RequestLog:
-    """Writes a line for each request, cheaper than through `logging`."""
+    """
+    Writes a line for each request, cheaper than through `logging`.
+
+    Made in the process that writes, since each line says which that is.
+    """
 
     def __init__(self, *, level: str, environment: str) -> None:
         threshold = logging.getLevelNamesMapping()[level]
         self._info = threshold <= logging.INFO
         self._error = threshold <= logging.ERROR
-        self._end = f',"environment":{json.dumps(environment)}}}\n'
+        self._end = f',"environment":{json.dumps(environment)},"process":{os.getpid()}}}\n'
         self._second = -1
         self._prefix = ""
 

@@ -90,7 +90,7 @@ def _run(server: "_Server") -> int:
 async def _role_faults(url: str) -> list[str]:
     """Why the role must not serve; nothing if it may, or if the database is away for now."""
     try:
-        connection = await asyncpg.connect(url, timeout=CHECK_SECONDS)
+        connection = await asyncpg.connect(url, timeout=CHECK_SECONDS, statement_cache_size=0)
         try:
             return [row[0] for row in await connection.fetch(doctor.ROLE_FAULTS)]
         finally:

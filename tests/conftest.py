@@ -8,6 +8,7 @@ What all tests share: one PostgreSQL a run, fresh databases, and pgTAP files as 
 `pgtap_database`    a fresh one with pgTAP and tests/sql/helpers.sql
 `postgres`          the server itself
 
+With --pgbouncer, whatever connects as the API does so through PgBouncer: see tests/pooler.py.
 With SAAS_API_TEST_ADMIN_URL, a superuser's libpq URL, that server is used:
 api/policies/databases.py says what it must let us do, and what is dropped there.
 """
@@ -22,8 +23,13 @@ import pytest
 
 from api.policies import databases
 from api.policies.databases import Database, Server
-from tests import sql_files
+from tests import pooler, sql_files
 from tests.sql_files import SqlFile
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option for a run behind the pooler."""
+    parser.addoption("--pgbouncer", action="store_true", help="connect as the API by PgBouncer")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,14 +66,23 @@ def run_directory(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(run_directory: Path) -> Server:
+def postgres(run_directory: Path, pytestconfig: pytest.Config) -> Iterator[Server]:
     """The run's server, with its templates."""
-    return databases.start(run_directory, sql_files.ADMIN_URL)
+    server = databases.start(run_directory, sql_files.ADMIN_URL)
+    if not pytestconfig.getoption("--pgbouncer"):
+        yield server
+        return
+    if pooler.program() is None:
+        pytest.skip("no pgbouncer (Debian and Ubuntu: apt-get install pgbouncer)")
+    with pooler.pooled(server, run_directory / f"pgbouncer-{uuid.uuid4().hex[:12]}") as through:
+        yield through
 
 
 @pytest.fixture
-def database(postgres: Server) -> Iterator[Database]:
+def database(postgres: Server, request: pytest.FixtureRequest) -> Iterator[Database]:
     """A fresh, migrated database."""
+    if isinstance(postgres, pooler.PooledServer) and request.node.get_closest_marker("direct"):
+        postgres = postgres.direct
     with databases.clone(postgres, databases.MIGRATED) as fresh:
         yield fresh
 

@@ -65,6 +65,7 @@ async def test_fetch_json_is_the_bytes_of_the_server(make_pool: MakePool) -> Non
     assert value == '{"a" :  "é"}'.encode()
 
 
+@pytest.mark.direct
 async def test_fetch_has_the_settings_of_the_session(make_pool: MakePool) -> None:
     pool = make_pool(statement_timeout_ms=1234, application_name="the-name")
     row = await pool.fetch_row(
@@ -101,6 +102,7 @@ async def test_fetch_with_the_pool_exhausted_is_503(make_pool: MakePool) -> None
     assert pool.connections == {"idle": 1, "busy": 0}
 
 
+@pytest.mark.direct
 async def test_fetch_over_the_statement_timeout_is_503_and_keeps_the_connection(
     make_pool: MakePool,
 ) -> None:
@@ -169,6 +171,7 @@ async def test_fetch_whose_connection_is_terminated_is_503_and_not_said_again(
     assert await pool.fetch_value(PID) != pid
 
 
+@pytest.mark.direct
 async def test_fetch_after_a_function_changed_its_result_is_silent(
     make_pool: MakePool, admin: Any
 ) -> None:
@@ -183,6 +186,7 @@ async def test_fetch_after_a_function_changed_its_result_is_silent(
     assert await pool.fetch_value(sql) == "two"
 
 
+@pytest.mark.direct
 async def test_fetch_after_the_prepared_statements_are_gone_is_silent(make_pool: MakePool) -> None:
     pool = make_pool(size=1)
     assert await pool.fetch_value("select 1") == 1

@@ -233,6 +233,7 @@ async def test_write_terminated_is_503_and_has_done_nothing(
     assert (await ada.get(path)).body["total"] == 0
 
 
+@pytest.mark.direct
 async def test_statement_over_its_time_is_503_and_later_200(
     settings: Settings, aiohttp_client: MakeClient, database: databases.Database
 ) -> None:
@@ -286,6 +287,7 @@ async def test_database_closed_to_connections_is_503_and_later_200(
     assert (await ada.get("/me")).status == 200
 
 
+@pytest.mark.direct
 async def test_database_read_only_is_503_for_writes_and_200_for_reads(
     api: "Api",
     database: databases.Database,

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ FIELDS = {
     "status",
     "duration_ms",
     "environment",
+    "process",
 }
 RFC3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -50,6 +52,7 @@ async def test_request_line_has_the_fields_of_the_contract(
         "status": 401,
         "duration_ms": 0,
         "environment": "local",
+        "process": os.getpid(),
     }
 
 

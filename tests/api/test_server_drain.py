@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from api.policies import databases
-from tests.serving import serving
+from tests.serving import Server, serving
 
 SERVE = """
 import os, sys
@@ -206,7 +206,59 @@ async def test_two_workers_serve_and_a_killed_one_is_replaced(
     assert await server.end() == 0
 
 
-async def two_workers_without(server: Process, pid: int) -> None:
+async def test_worker_killed_under_load_costs_its_own_connections_and_is_replaced(
+    database_url: str, tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    statuses: list[int] = []
+    broken: list[float] = []
+    over = False
+
+    with serving(database_url, tmp_path, SAAS_API_WORKERS="2") as server:
+
+        async def call() -> None:
+            while not over:
+                try:
+                    statuses.append(await status(session, server.url + "/readyz"))
+                except aiohttp.ClientConnectionError:
+                    broken.append(time.monotonic())
+
+        await two_workers_without(server, 0)
+        callers = [asyncio.create_task(call()) for _ in range(8)]
+        await asyncio.sleep(0.5)
+        before = workers(server.process.pid)
+        killed = min(before)
+        os.kill(killed, signal.SIGKILL)
+        at = time.monotonic()
+        await two_workers_without(server, killed)
+        await asyncio.sleep(1.5)  # the new one takes its turns
+        over = True
+        await asyncio.gather(*callers)
+        (new,) = workers(server.process.pid) - before
+    assert set(statuses) == {200}
+    assert len(broken) <= len(callers)
+    assert all(moment - at < 1 for moment in broken)
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert {line["process"] for line in lines if line.get("route") == "/readyz"} == {*before, new}
+
+
+async def test_sigterm_drains_every_worker(start: Start, session: aiohttp.ClientSession) -> None:
+    server = await start(SAAS_API_WORKERS="2")
+    await two_workers_without(server, 0)
+    uploads = []
+    for _ in range(9):  # a tenth would be throttled
+        uploads.append(asyncio.create_task(slow_upload(server.url, 2.5)))
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.5)
+    server.signal(signal.SIGTERM)
+    answers = await asyncio.gather(*uploads)
+    assert all(line.startswith("HTTP/1.1 401 ") for line in answers)
+    assert await server.end() == 0
+    lines = [line for line in await server.logs() if line.get("route") == "/auth/login"]
+    assert [line["status"] for line in lines] == [401] * 9
+    assert len({line["process"] for line in lines}) == 2
+
+
+async def two_workers_without(server: Process | Server, pid: int) -> None:
     """Wait for two workers, none of them the one given."""
     async with asyncio.timeout(10):
         while len(workers(server.process.pid) - {pid}) < 2:  # noqa: ASYNC110

@@ -74,6 +74,9 @@ class Stage:
         """A connection as the API has it, in autocommit."""
         with contextlib.closing(psycopg.connect(self.api_url, autocommit=True)) as connection:
             yield connection
+            if not connection.closed:  # a pooler keeps the session, for the next attempt
+                connection.rollback()
+                connection.execute("discard all")
 
     def fingerprint(self) -> dict[str, str]:
         """A digest of every row of every table of ours, and of what the catalogue says of them."""

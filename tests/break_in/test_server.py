@@ -136,16 +136,24 @@ def test_server_is_not_reached(stage: Stage, attempt: Attempt) -> None:
 
 
 def test_stream_of_changes_is_refused(stage: Stage) -> None:
-    with pytest.raises(psycopg.OperationalError, match="permission denied to start WAL sender"):
-        psycopg.connect(stage.api_url, replication="database").close()
+    with (
+        pytest.raises(
+            psycopg.OperationalError,
+            match=r"permission denied to start WAL|replication|login failed",
+        ),
+        psycopg.connect(stage.api_url, replication="database", autocommit=True) as stream,
+    ):
+        stream.execute("identify_system")  # a pooler asks the server only now
 
 
 @pytest.mark.parametrize("role", ["saas_owner", "saas_gate", "saas_audit", "saas_dba"])
 def test_login_as_another_role_is_refused(stage: Stage, role: str) -> None:
-    with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+    with pytest.raises(psycopg.OperationalError, match=r"not permitted to log in|SASL auth"):
         psycopg.connect(stage.api_url, user=role).close()
 
 
 def test_role_at_the_start_of_a_session_is_refused(stage: Stage) -> None:
-    with pytest.raises(psycopg.OperationalError, match="permission denied to set role"):
+    with pytest.raises(
+        psycopg.OperationalError, match=r"permission denied to set role|unsupported startup"
+    ):
         psycopg.connect(stage.api_url, options="-c role=saas_gate").close()
