@@ -247,14 +247,15 @@ def _psql(options: argparse.Namespace) -> int:
     url = _with_option(options.url or role_url(role), "idle_in_transaction_session_timeout=0")
     parts = urls.parse(url, name="the URL")
     password = parts.pop("password", None)
+    program = shutil.which("psql") or str(embedded.program("psql"))
     environ = {**os.environ, "PGPASSWORD": str(password)} if password else dict(os.environ)
     if options.who:
         environ["PSQLRC"] = str(Path(__file__).with_name("impersonate.psqlrc"))
+        environ |= {"AS_PSQL": program, "AS_URL": urls.build(parts)}
         options.arguments[:0] = [
             *("-v", f"as={options.who}", "-v", f"org={options.org}"),
             *("-v", f"read_only={'false' if options.write else 'true'}"),
         ]
-    program = shutil.which("psql") or str(embedded.program("psql"))
     os.execve(program, [program, urls.build(parts), *options.arguments], environ)  # noqa: S606
 
 

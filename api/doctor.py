@@ -127,8 +127,9 @@ CHECKS = (
         "failure",
         """
         select pg_catalog.format(
-            '%s is member of %s%s', member.rolname, granted.rolname,
-            case when m.inherit_option then ' and inherits' end
+            '%s is member of %s%s%s', member.rolname, granted.rolname,
+            case when m.inherit_option then ' and inherits' end,
+            case when m.admin_option then ' and may grant it' end
         )
         from pg_catalog.pg_auth_members as m
         join pg_catalog.pg_roles as member on member.oid = m.member
@@ -137,7 +138,7 @@ CHECKS = (
             member.rolname in ('saas_owner', 'saas_gate', 'saas_audit', 'saas_api')
             or (
                 member.rolname = 'saas_dba'
-                and (m.inherit_option or granted.rolname <> 'saas_api')
+                and (m.inherit_option or m.admin_option or granted.rolname <> 'saas_api')
             )
             or (
                 member.rolname = 'saas_migrator'

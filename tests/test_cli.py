@@ -2,7 +2,9 @@
 
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import signal
 import socket
@@ -152,6 +154,37 @@ def test_psql_as_somebody_is_somebody_until_the_transaction_ends(home: Path) -> 
     assert "|admin|Wonka|t\n" in said.stdout
     said = saas_api("psql", "--as", "eve@x.example", "--org", "Wonka", "--", "-c", WHO, home=home)
     assert "no user eve@x.example" in said.stderr
+
+
+def prompts(arguments: list[str], typed: list[str], home: Path) -> list[str]:
+    """The first prompt of psql on a terminal, and the one after each line that is typed."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(home)
+        program = [sys.executable, "-m", "api.cli", "psql", *arguments]
+        os.execve(sys.executable, program, environment(PAGER="cat", TERM="dumb"))
+    found = []
+    try:
+        for line in [*typed, "\\q"]:
+            said = ""
+            while not (prompt := re.search(r"^([^\r\n]*)=([*!]?)[>#] \Z", said, re.MULTILINE)):
+                assert select.select([terminal], [], [], 30)[0], said
+                said += os.read(terminal, 65536).decode()
+            found.append(f"{prompt[1]}{prompt[2]}")
+            os.write(terminal, f"{line}\n".encode())
+    finally:
+        os.close(terminal)
+        os.waitpid(pid, 0)
+    return found
+
+
+def test_psql_prompt_names_nobody_whom_the_policies_do_not_see(home: Path) -> None:
+    saas_api("migrate", home=home)
+    saas_api("psql", "--role", "postgres", "--", "-Xqc", ADA, home=home)
+    typed = ["commit;", "begin;", "rollback;", ":enter", "rollback;"]
+    ada = "ada@x.example (viewer of Wonka, read only)*"
+    said = prompts(["--as", "ada@x.example", "--org", "wonka", "--", "-n"], typed, home)
+    assert said == [ada, "nobody", "nobody*", "nobody", ada, "nobody"]
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,16 @@ def test_good_database_has_no_findings(server: EmbeddedServer) -> None:
             "saas_migrator is member of saas_owner and inherits",
         ),
         (
+            "grant saas_api to saas_dba with inherit true",
+            "grant saas_api to saas_dba with inherit false",
+            "saas_dba is member of saas_api and inherits",
+        ),
+        (
+            "grant saas_api to saas_dba with admin option",
+            "revoke admin option for saas_api from saas_dba",
+            "saas_dba is member of saas_api and may grant it",
+        ),
+        (
             "revoke saas_gate from saas_migrator",
             "grant saas_gate to saas_migrator with inherit false, set true",
             "it may not become saas_gate",
