@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="pairs of each kind (5)")
     parser.add_argument(
         "--peers",
-        type=lambda text: [ALL[name] for name in text.split(",")],
+        type=_peers,
         default=PEER_LIST,
         help=f"some of {','.join(peer.name for peer in PEER_LIST)} (all)",
     )
@@ -72,6 +72,14 @@ def main() -> int:
     _print(result)
     print(f"written: {file}, {file.with_suffix('.svg')}")
     return 0
+
+
+def _peers(text: str) -> list[Peer]:
+    """The peers of these names. Errors: argparse's own, for a name that is none."""
+    names = text.split(",")
+    if unknown := set(names) - {peer.name for peer in PEER_LIST}:
+        raise argparse.ArgumentTypeError(f"no peer {', '.join(sorted(unknown))}")
+    return [ALL[name] for name in names]
 
 
 def _measure(seconds: int, rounds: int, peers: list[Peer]) -> dict[str, Any]:
