@@ -89,6 +89,24 @@ class Call:
         """Run this request's one statement; its $1 is the credential, its $2 the request id."""
         return await self.services.database.fetch_row(sql, self.credential, self.request_id, *args)
 
+    @property
+    def after(self) -> tuple[Any, str | None]:
+        """What the list is ordered by, of the row that the page follows, and its id; or None."""
+        return self.query["cursor"] or (None, None)
+
+    async def page(self, sql: str, *args: object) -> web.Response:
+        """
+        200 {"items": [...], "total": int, "total_is_exact": bool, "limit": int, "offset": int,
+        "next_cursor": str | null}, in Link where the next page is (RFC 8288). The statement's last
+        column must be current_setting('app.next_cursor', true).
+        """
+        body, cursor = await self.fetch_row(sql, *args)
+        response = ok(body)
+        if cursor:
+            url = self.request.rel_url.without_query_params("offset").update_query(cursor=cursor)
+            response.headers[hdrs.LINK] = f'<{url}>; rel="next"'
+        return response
+
     async def change(self, sql: str, *args: object) -> Any:
         """
         As `fetch_row`, for a statement that changes something. Its last column must be

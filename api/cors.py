@@ -4,7 +4,7 @@ import aiohttp_cors
 from aiohttp import web
 
 ALLOWED_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID")
-EXPOSED_HEADERS = ("X-Request-ID", "Idempotency-Replayed", "Retry-After", "Location")
+EXPOSED_HEADERS = ("X-Request-ID", "Idempotency-Replayed", "Retry-After", "Location", "Link")
 PREFLIGHT_SECONDS = 600
 
 

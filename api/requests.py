@@ -6,6 +6,8 @@ fields is listed at once. No detail repeats a value that was sent.
 """
 
 import asyncio
+import base64
+import binascii
 import contextlib
 import json
 import math
@@ -81,7 +83,7 @@ async def read_body(request: web.Request, shape: Shape) -> dict[str, Any]:
 def read_query(request: web.Request, query: Query) -> Mapping[str, Any]:
     """
     The query's parameters, with the default (or None) of each that is not given. A time is a
-    datetime in UTC.
+    datetime in UTC; a cursor is the key in the list's order, and the id, of the row it names.
 
     Errors: RequestProblem 422 whose pointers are the names of the parameters.
     """
@@ -96,9 +98,12 @@ def read_query(request: web.Request, query: Query) -> Mapping[str, Any]:
             raise _invalid([FieldError(UNFIT_CHARACTERS.sub("\ufffd", name), UNFIT_DETAIL)])
         given[name] = _number(text) if _is_integer(query.shape, name) else text
     errors = [*faults, *_faults(given, query.shape, _name)]
-    for name in given.keys() & query.times if not errors else ():
+    readers = dict.fromkeys(query.times, _instant) | {
+        "cursor": _place if given.get("sort_by") == "name" else _moment
+    }
+    for name in given.keys() & readers.keys() if not errors else ():
         try:
-            given[name] = _instant(given[name])
+            given[name] = readers[name](given[name])
         except ValueError:
             errors.append(
                 FieldError(name, f"must be {query.shape.properties[name]['description']}")
@@ -327,6 +332,29 @@ def _instant(text: str) -> datetime:
         return moment.astimezone(UTC) + timedelta(seconds=leap)
     except OverflowError:
         return FIRST_INSTANT if moment.year == 1 else LAST_INSTANT
+
+
+def _place(cursor: str) -> tuple[str, str]:
+    """The key and the id in a cursor (sql/functions/api/cursor.sql). Errors: ValueError."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        key, row_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (binascii.Error, UnicodeDecodeError, RecursionError, TypeError) as error:
+        raise ValueError from error
+    if not (isinstance(key, str) and isinstance(row_id, str) and UUID.fullmatch(row_id)):
+        raise ValueError
+    if UNFIT_CHARACTERS.search(key):
+        raise ValueError
+    return key, row_id
+
+
+def _moment(cursor: str) -> tuple[datetime, str]:
+    """The same, of a list that is ordered by a time. Errors: ValueError."""
+    key, row_id = _place(cursor)
+    try:
+        return datetime.fromisoformat(key).astimezone(UTC), row_id
+    except OverflowError as error:
+        raise ValueError from error
 
 
 def _malformed(detail: str) -> RequestProblem:

@@ -96,6 +96,7 @@ def page(name: str, resource: Resource) -> Resource:
     numbers = {
         field: {key: schema[key] for key in ("type", "minimum", "maximum") if key in schema}
         for field, schema in PAGE.items()
+        if schema["type"] == "integer"
     }
     properties: dict[str, Schema] = {
         "items": {
@@ -106,11 +107,20 @@ def page(name: str, resource: Resource) -> Resource:
         "total": {
             "type": "integer",
             "minimum": 0,
-            "description": "how many there are on all pages",
+            "maximum": 10_000,
+            "description": "how many there are on all pages, counted up to 10,000",
             "examples": [1],
+        },
+        "total_is_exact": {
+            "type": "boolean",
+            "description": "false: there are more than total",
+            "examples": [True],
         },
         "limit": numbers["limit"] | {"description": "as asked for", "examples": [50]},
         "offset": numbers["offset"] | {"description": "as asked for", "examples": [0]},
+        "next_cursor": nullable(
+            _text("where the next page begins, for the parameter cursor; null: nowhere", "WyIyMDI2")
+        ),
     }
     return Resource(name, _object("A part of a list.", properties), item=resource)
 

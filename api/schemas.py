@@ -167,6 +167,12 @@ PAGE: dict[str, Schema] = {
         "default": 0,
         "description": "a whole number from 0, in digits",
     },
+    "cursor": {
+        "type": "string",
+        "maxLength": 2048,
+        "pattern": "^[A-Za-z0-9_-]+$",
+        "description": "the next_cursor of a page of this list in this order",
+    },
 }
 
 

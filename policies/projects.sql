@@ -11,10 +11,13 @@ grant update (name, description, status, deleted_at) on table app.projects to sa
 --   project_id, created_at, updated_at: the database sets them.
 
 create policy tenant_isolation on app.projects as restrictive for all to public
-using (organisation_id = (select ctx.tenant_for('projects.read')))
+using (
+    organisation_id = (select ctx.tenant_for('projects.read'))
+    and created_at <= (select ctx.page_end())
+)
 with check (organisation_id = (select ctx.tenant_for('projects.write')));
 comment on policy tenant_isolation on app.projects is
-'The wall: whatever else is allowed, only rows of the organisation entered, which every role, and an API key, reads, and members and above, and API keys, write.';
+'The wall: whatever else is allowed, only rows of the organisation entered, which every role, and an API key, reads, and members and above, and API keys, write. A list enters its index at ctx.page_end().';
 
 -- The wall has asked for the permission: to ask again would cost a second check of the seal.
 create policy read_viewer on app.projects for select to public

@@ -5,7 +5,7 @@ API keys: {"api_key_id", "organisation_id": uuid, "name": str, "prefix": str,
 
 from aiohttp import web
 
-from api.calls import Call, created, no_content, ok
+from api.calls import Call, created, no_content
 from api.credentials import new_api_key
 
 
@@ -41,18 +41,19 @@ async def list_page(call: Call) -> web.Response:
     """
     A page of the organisation's API keys, newest first, revoked ones too.
 
-    Query: limit, offset.
-    Returns: 200 {"items": [API key], "total": int, "limit": int, "offset": int}.
+    Query: limit, offset, cursor.
+    Returns: 200 a page (Call.page) of [API key].
     Errors: 401, 403 (role too low), 404, 422.
     Source: sql/functions/api/list_api_keys.sql
     """
-    page = await call.fetch(
-        "select body from api.list_api_keys($1, $2, $3, $4, $5) as body",
+    return await call.page(
+        "select body, current_setting('app.next_cursor', true)"
+        " from api.list_api_keys($1, $2, $3, $4, $5, $6, $7) as body",
         call.id("organisation_id"),
         call.query["limit"],
         call.query["offset"],
+        *call.after,
     )
-    return ok(page)
 
 
 async def revoke(call: Call) -> web.Response:

@@ -13,18 +13,19 @@ async def list_page(call: Call) -> web.Response:
     """
     A page of the organisation's members.
 
-    Query: limit, offset.
-    Returns: 200 {"items": [member], "total": int, "limit": int, "offset": int}.
+    Query: limit, offset, cursor.
+    Returns: 200 a page (Call.page) of [member].
     Errors: 401, 403 (role too low), 404, 422.
     Source: sql/functions/api/list_members.sql
     """
-    page = await call.fetch(
-        "select body from api.list_members($1, $2, $3, $4, $5) as body",
+    return await call.page(
+        "select body, current_setting('app.next_cursor', true)"
+        " from api.list_members($1, $2, $3, $4, $5, $6, $7) as body",
         call.id("organisation_id"),
         call.query["limit"],
         call.query["offset"],
+        *call.after,
     )
-    return ok(page)
 
 
 async def add(call: Call) -> web.Response:

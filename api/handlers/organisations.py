@@ -32,17 +32,18 @@ async def list_page(call: Call) -> web.Response:
     """
     A page of the caller's organisations, newest first.
 
-    Query: limit, offset.
-    Returns: 200 {"items": [organisation], "total": int, "limit": int, "offset": int}.
+    Query: limit, offset, cursor.
+    Returns: 200 a page (Call.page) of [organisation].
     Errors: 401, 403 (API key), 422.
     Source: sql/functions/api/list_organisations.sql
     """
-    page = await call.fetch(
-        "select body from api.list_organisations($1, $2, $3, $4) as body",
+    return await call.page(
+        "select body, current_setting('app.next_cursor', true)"
+        " from api.list_organisations($1, $2, $3, $4, $5, $6) as body",
         call.query["limit"],
         call.query["offset"],
+        *call.after,
     )
-    return ok(page)
 
 
 async def get(call: Call) -> web.Response:

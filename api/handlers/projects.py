@@ -42,14 +42,15 @@ async def list_page(call: Call) -> web.Response:
     """
     A page of the organisation's projects, newest first unless asked otherwise.
 
-    Query: limit, offset, status, name (a part of it), sort_by, sort_direction.
-    Returns: 200 {"items": [project], "total": int, "limit": int, "offset": int}.
+    Query: limit, offset, cursor, status, name (a part of it), sort_by, sort_direction.
+    Returns: 200 a page (Call.page) of [project].
     Errors: 401, 403, 404, 422.
     Source: sql/functions/api/list_projects.sql
     """
-    query = call.query
-    page = await call.fetch(
-        "select body from api.list_projects($1, $2, $3, $4, $5, $6, $7, $8, $9) as body",
+    query, (after, after_id) = call.query, call.after
+    return await call.page(
+        "select body, current_setting('app.next_cursor', true)"
+        " from api.list_projects($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) as body",
         call.id("organisation_id"),
         query["limit"],
         query["offset"],
@@ -57,8 +58,9 @@ async def list_page(call: Call) -> web.Response:
         query["name"],
         query["sort_by"],
         query["sort_direction"],
+        after and str(after),
+        after_id,
     )
-    return ok(page)
 
 
 async def get(call: Call) -> web.Response:

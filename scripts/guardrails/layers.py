@@ -35,12 +35,12 @@ DRIVERS = {"asyncpg", "psycopg"}
 
 # What a handler may send: columns, one function, its parameters.
 CALL = re.compile(
-    r"select (?:[a-z_]+|current_setting\('app\.audit_events', true\))"
-    r"(?:, (?:[a-z_]+|current_setting\('app\.audit_events', true\)))*"
+    r"select (?:[a-z_]+|current_setting\('app\.(?:audit_events|next_cursor)', true\))"
+    r"(?:, (?:[a-z_]+|current_setting\('app\.(?:audit_events|next_cursor)', true\)))*"
     r" from api\.[a-z_]+\(((?:\$\d+(?:, \$\d+)*)?)\)(?: as [a-z_]+)?"
 )
 SENDS = {"fetch", "fetch_row", "fetch_value", "fetchrow", "fetchval", "change", "execute"}
-SENDS |= {"executemany"}
+SENDS |= {"executemany", "page"}
 SQL = re.compile(
     r"\s*(?:select\s|insert\s+into\s|update\s+[\w.\"{}%]+\s+set\s|delete\s+from\s|with\s+\w+\s+as\s"
     r"|(?:create|alter|drop|comment\s+on)\s+(?:or\s+replace\s+)?(?:unique\s+)?(?:table|index|role"

@@ -12,7 +12,7 @@ USER = {"user_id", "email", "display_name", "created_at"}
 ORGANISATION = {"organisation_id", "name", "created_at", "updated_at"}
 MEMBER = USER | {"organisation_id", "role", "updated_at"}
 PROJECT = ORGANISATION | {"project_id", "description", "status"}
-PAGE = {"items", "total", "limit", "offset"}
+PAGE = {"items", "total", "total_is_exact", "limit", "offset", "next_cursor"}
 
 RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|\+00:00)")
 

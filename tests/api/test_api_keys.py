@@ -12,6 +12,7 @@ import pytest
 from api import credentials
 from api.credentials import API_KEY, new_api_key
 from api.policies import databases
+from tests.api.paging import follow
 
 if TYPE_CHECKING:
     from tests.api.conftest import Answer, Api, Caller
@@ -322,6 +323,8 @@ async def test_list_is_paged_newest_first(ada: "Caller", acme: str) -> None:
         assert (page.body["total"], page.body["limit"], page.body["offset"]) == (5, 2, offset)
         seen += [item["api_key_id"] for item in page.body["items"]]
     assert seen == made[::-1]
+    followed = await follow(ada, f"/orgs/{acme}/api-keys", 2)
+    assert [item["api_key_id"] for item in followed] == seen
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from api.calls import SERVICES
 from api.policies import databases
 from api.routes import routes
 from api.settings import Settings
+from tests.api.paging import follow
 
 if TYPE_CHECKING:
     from tests.api.conftest import Answer, Api, Caller
@@ -340,6 +341,7 @@ async def test_pages_neither_repeat_nor_skip(ada: "Caller", acme: str, admin: An
         page = await ada.get(f"/orgs/{acme}/audit-events", limit="7", offset=str(offset))
         assert (page.body["total"], page.body["limit"], page.body["offset"]) == (53, 7, offset)
         seen += page.body["items"]
+    assert await follow(ada, f"/orgs/{acme}/audit-events", 7) == seen
     keys = [(each["occurred_at"], each["audit_event_id"]) for each in seen]
     assert len(set(keys)) == 53
     assert keys == sorted(keys, key=lambda k: (datetime.fromisoformat(k[0]), k[1]), reverse=True)

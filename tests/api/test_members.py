@@ -11,7 +11,7 @@ from api.app import create_app
 from api.policies import databases
 from api.settings import Settings
 from tests.api.bodies import MEMBER, PAGE, fits, is_empty, is_made_at
-from tests.api.paging import BAD_PAGES, many_members, walk
+from tests.api.paging import BAD_PAGES, follow, many_members, walk
 from tests.api.people import ROLES, Staff, fresh, person, staff
 from tests.api.samples import NOWHERE
 
@@ -219,7 +219,9 @@ async def test_list_of_one_time_neither_repeats_nor_skips(
 ) -> None:
     acme = await staff(api)
     many_members(session_database, acme.organisation_id, 24)
-    ids = [each["user_id"] for each in await walk(acme.founder, f"{acme.path}/members", step)]
+    members = await walk(acme.founder, f"{acme.path}/members", step)
+    assert await follow(acme.founder, f"{acme.path}/members", step) == members
+    ids = [each["user_id"] for each in members]
     assert len(set(ids)) == 25
     assert ids[0] == acme.founder.user_id
     assert ids[1:] == sorted(ids[1:], reverse=True)

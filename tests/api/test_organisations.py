@@ -7,7 +7,7 @@ import pytest
 
 from api.policies import databases
 from tests.api.bodies import ORGANISATION, PAGE, fits, is_made_at
-from tests.api.paging import BAD_PAGES, many_organisations, walk
+from tests.api.paging import BAD_PAGES, follow, many_organisations, page_of, walk
 from tests.api.people import ROLES, person, staff
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ async def test_list_without_any_is_an_empty_page(api: "Api") -> None:
     ada = await person(api, "ada")
     answer = await ada.get("/orgs")
     assert answer.status == 200
-    assert answer.body == {"items": [], "total": 0, "limit": 50, "offset": 0}
+    assert answer.body == page_of([])
 
 
 async def test_list_items_are_organisations_newest_first(api: "Api") -> None:
@@ -138,7 +138,9 @@ async def test_list_of_one_time_neither_repeats_nor_skips(
 ) -> None:
     ada = await person(api, "ada")
     many_organisations(session_database, ada.user_id, 24)
-    ids = [each["organisation_id"] for each in await walk(ada, "/orgs", step)]
+    organisations = await walk(ada, "/orgs", step)
+    assert await follow(ada, "/orgs", step) == organisations
+    ids = [each["organisation_id"] for each in organisations]
     assert len(set(ids)) == 24
     assert ids == sorted(ids, reverse=True)
 

@@ -10,7 +10,15 @@ from api.app import create_app
 from api.policies import databases
 from api.settings import Settings
 from tests.api.bodies import PAGE, PROJECT, anonymous, fits, is_empty, is_made_at
-from tests.api.paging import BAD_PAGES, many_projects, superuser, walk, without_indexes
+from tests.api.paging import (
+    BAD_PAGES,
+    follow,
+    many_projects,
+    page_of,
+    superuser,
+    walk,
+    without_indexes,
+)
 from tests.api.people import ROLES, Staff, staff
 from tests.api.samples import NOWHERE
 
@@ -152,12 +160,12 @@ async def test_list_is_for_every_member(api: "Api", role: str) -> None:
     project = await create(acme)
     answer = await acme[role].get(f"{acme.path}/projects")
     assert (answer.status, set(answer.body)) == (200, PAGE)
-    assert answer.body == {"items": [project], "total": 1, "limit": 50, "offset": 0}
+    assert answer.body == page_of([project])
 
 
 async def test_list_without_any_is_an_empty_page(acme: Staff) -> None:
     answer = await acme.founder.get(f"{acme.path}/projects")
-    assert answer.body == {"items": [], "total": 0, "limit": 50, "offset": 0}
+    assert answer.body == page_of([])
 
 
 async def test_list_shows_50_unless_asked_and_200_at_most(
@@ -179,12 +187,47 @@ async def test_list_of_one_time_and_name_neither_repeats_nor_skips(
     acme: Staff, session_database: databases.Database, sort_by: str, direction: str
 ) -> None:
     many_projects(session_database, acme.organisation_id, 23)
-    items = await walk(
-        acme.founder, f"{acme.path}/projects", 5, sort_by=sort_by, sort_direction=direction
-    )
+    order = {"sort_by": sort_by, "sort_direction": direction}
+    items = await walk(acme.founder, f"{acme.path}/projects", 5, **order)
     ids = [each["project_id"] for each in items]
     assert len(set(ids)) == 23
     assert ids == sorted(ids, reverse=direction == "desc")
+    assert await follow(acme.founder, f"{acme.path}/projects", 5, **order) == items
+
+
+async def test_list_that_is_written_to_meanwhile_goes_on_where_it_was(acme: Staff) -> None:
+    made = [await acme.founder.project(acme.organisation_id, name=str(n)) for n in range(4)]
+    first = await acme.founder.get(f"{acme.path}/projects", limit="2")
+    await acme.founder.project(acme.organisation_id, name="newer")
+    await acme.founder.delete(f"{acme.path}/projects/{made[3]}")
+    second = await acme.founder.get(
+        f"{acme.path}/projects", limit="2", cursor=first.body["next_cursor"]
+    )
+    names = [each["name"] for each in first.body["items"] + second.body["items"]]
+    assert names == ["3", "2", "1", "0"]
+    assert (second.body["total"], second.body["next_cursor"]) == (4, None)
+
+
+async def test_list_keeps_its_filters_in_the_link_to_its_next_page(acme: Staff) -> None:
+    for name in ("École & Co", "école 2", "Looms"):
+        await acme.founder.project(acme.organisation_id, name=name)
+    found = await follow(acme.founder, f"{acme.path}/projects", 1, name="ÉCOLE", sort_by="name")
+    assert [each["name"] for each in found] == ["école 2", "École & Co"]
+
+
+async def test_list_counts_no_further_than_ten_thousand(
+    acme: Staff, session_database: databases.Database
+) -> None:
+    many_projects(session_database, acme.organisation_id, 10_000)
+    path = f"{acme.path}/projects"
+    page = (await acme.founder.get(path, limit="1")).body
+    assert (page["total"], page["total_is_exact"]) == (10_000, True)
+    await acme.founder.project(acme.organisation_id, name="one more")
+    for query in ({}, {"status": "active"}):
+        page = (await acme.founder.get(path, limit="1", **query)).body
+        assert (page["total"], page["total_is_exact"]) == (10_000, False)
+    page = (await acme.founder.get(path, offset="10000")).body
+    assert (len(page["items"]), page["next_cursor"]) == (1, None)
 
 
 async def test_list_of_one_time_and_name_is_in_order_without_an_index_too(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DEFAULTS = {
     "limit": 50,
     "offset": 0,
+    "cursor": None,
     "status": None,
     "name": None,
     "sort_by": "created_at",

@@ -3,7 +3,9 @@ create or replace function api.list_api_keys(
     p_request_id text,
     p_organisation_id uuid,
     p_limit integer,
-    p_offset bigint
+    p_offset bigint,
+    p_after timestamptz default null,
+    p_after_id uuid default null
 )
 returns json
 language plpgsql
@@ -12,32 +14,55 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_items json;
+    v_next_cursor text;
 begin
     perform gate.enter(p_credential, p_request_id, p_organisation_id, 'api_keys.read');
-    return (
-        with page as (
-            select k.*
+    with c as materialized (
+        select array(
+            select k
             from api.api_keys as k
-            where k.organisation_id = p_organisation_id
+            where
+                k.organisation_id = p_organisation_id
+                and (
+                    p_after_id is null
+                    or (k.created_at, k.api_key_id) < (p_after, p_after_id)
+                )
             order by k.created_at desc, k.api_key_id desc
-            limit p_limit offset p_offset
-        )
+            limit p_limit + 1 offset p_offset
+        ) as page
+    )
 
-        select
-            json_build_object(
-                'items', (select coalesce(json_agg(page), '[]') from page),
-                'total', (
-                    select count(*) from app.api_keys as k
-                    where k.organisation_id = p_organisation_id
-                ),
-                'limit', p_limit,
-                'offset', p_offset
-            )
+    select
+        array_to_json(c.page[:p_limit]),
+        case when cardinality(c.page) > p_limit
+            then api.cursor((c.page[p_limit]).created_at::text, (c.page[p_limit]).api_key_id)
+        end
+    into v_items, v_next_cursor
+    from c;
+    return api.page(
+        v_items,
+        (
+            select count(*) from (
+                select from app.api_keys as k
+                where
+                    k.organisation_id = p_organisation_id
+                limit 10001
+            ) as counted
+        ),
+        p_limit,
+        p_offset,
+        v_next_cursor
     );
 end
 $$;
 
-comment on function api.list_api_keys(bytea, text, uuid, integer, bigint) is
-    'GET /orgs/{organisation_id}/api-keys, newest first, revoked ones too. Raises SA401, SA403, SA404.';
+comment on function api.list_api_keys(
+    bytea, text, uuid, integer, bigint, timestamptz, uuid
+) is
+    'GET /orgs/{organisation_id}/api-keys, newest first, revoked ones too. After the row of p_after and p_after_id, unless null. Raises SA401, SA403, SA404.';
 
-grant execute on function api.list_api_keys(bytea, text, uuid, integer, bigint) to saas_api;
+grant execute on function api.list_api_keys(
+    bytea, text, uuid, integer, bigint, timestamptz, uuid
+) to saas_api;

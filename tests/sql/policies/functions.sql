@@ -34,6 +34,7 @@ select results_eq(
         'audit.record_user_event: saas_gate',
         'audit.relieve_default: saas_owner',
         'ctx.api_key_id: saas_api, saas_gate',
+        'ctx.page_end: saas_api, saas_audit, saas_gate',
         'ctx.permissions: saas_gate',
         'ctx.permits: saas_api, saas_gate',
         'ctx.request_id: saas_api, saas_gate',

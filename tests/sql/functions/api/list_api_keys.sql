@@ -61,8 +61,8 @@ select is(
     'a revoked API key stays in the list'
 );
 select is(
-    api.list_api_keys(tests.credential('owner'), 'r', tests.organisation(), 1, 1)::jsonb - 'items',
-    '{"total": 3, "limit": 1, "offset": 1}',
+    api.list_api_keys(tests.credential('owner'), 'r', tests.organisation(), 1, 1)::jsonb - 'items' - 'next_cursor',
+    '{"total": 3, "total_is_exact": true, "limit": 1, "offset": 1}',
     'a page says how many there are in all'
 );
 select is(

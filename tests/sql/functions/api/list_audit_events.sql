@@ -1,5 +1,5 @@
 begin;
-select plan(20);
+select plan(23);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -94,6 +94,18 @@ from (
         ('owner', 'SA200'), ('admin', 'SA200'), ('member', 'SA403'), ('viewer', 'SA403'), ('api_key', 'SA403'),
         ('stranger', 'SA404')
 ) as a (actor, answer);
+
+select is(
+    tests.answer(
+        $$ select api.list_audit_events($1, 'r', $2, 50, 0, null, null, null, null, null, now(), uuidv7()) $$,
+        tests.credential('owner')
+    ),
+    'SA200', 'an owner asks for the events after one'
+);
+select is(ctx.page_end(), 'infinity', 'and what is asked next is asked of all events');
+select set_config('app.page_end', '2000-01-01 00:00Z', true);
+select tests.as('owner');
+select is((select count(*) from api.audit_events), 0::bigint, 'an owner''s page that begins early sees no later event');
 
 select * from finish();
 rollback;

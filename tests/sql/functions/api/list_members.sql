@@ -49,7 +49,8 @@ select is(
             'email', 'owner@acme.example', 'display_name', 'Owner', 'role', 'owner',
             'created_at', now(), 'updated_at', now()
         )),
-        'total', 4, 'limit', 1, 'offset', 0
+        'total', 4, 'total_is_exact', true, 'limit', 1, 'offset', 0,
+        'next_cursor', api.cursor(now()::text, tests.user_id('owner'))
     ),
     'an owner is told all of each member and no more'
 );
@@ -57,7 +58,7 @@ select is(
     api.list_members(
         tests.credential('admin', 'Globex'), 'r', tests.organisation('Globex'), 5, 9
     )::jsonb,
-    '{"items": [], "total": 4, "limit": 5, "offset": 9}',
+    '{"items": [], "total": 4, "total_is_exact": true, "limit": 5, "offset": 9, "next_cursor": null}',
     'an admin who pages beyond the end is told so'
 );
 

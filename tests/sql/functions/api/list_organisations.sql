@@ -41,13 +41,13 @@ select is(
             'organisation_id', tests.organisation(), 'name', 'Acme',
             'created_at', now(), 'updated_at', now()
         )),
-        'total', 1, 'limit', 50, 'offset', 0
+        'total', 1, 'total_is_exact', true, 'limit', 50, 'offset', 0, 'next_cursor', null
     ),
     'an owner of one organisation is told all of it and nothing of another'
 );
 select is(
     api.list_organisations(tests.credential('stranger', 'Globex'), 'r', 10, 5)::jsonb,
-    '{"items": [], "total": 0, "limit": 10, "offset": 5}',
+    '{"items": [], "total": 0, "total_is_exact": true, "limit": 10, "offset": 5, "next_cursor": null}',
     'a stranger has none'
 );
 

@@ -141,7 +141,8 @@ select matches(
         where e.name = 'tenant_isolation'
     ),
     format(
-        'organisation_id = %s, ctx.tenant_for.* = %s', tests.organisation('Globex'),
+        'organisation_id = %s, created_at = .*, ctx.page_end.* = infinity, ctx.tenant_for.* = %s',
+        tests.organisation('Globex'),
         tests.organisation('Acme')
     ),
     'a policy''s step has the values that it compared'
