@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from api.policies import databases
 from tests.serving import Server, serving
 
-CONNECTIONS = 16
+CONNECTIONS = 64
 PASSWORD = "correct horse battery staple"
 
 

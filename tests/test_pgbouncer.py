@@ -90,6 +90,8 @@ async def test_statement_is_never_another_clients(make_pool: Callable[..., Datab
     for _ in range(3):
         for number, pool in enumerate(pools):
             assert await pool.fetch_value(f"select {number}") == number
+    left = "select count(*) from pg_catalog.pg_prepared_statements where name ~ '^saas_api_'"
+    assert await pools[0].fetch_value(left) == 0
 
 
 @installed
