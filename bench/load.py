@@ -82,15 +82,15 @@ PGBENCH = {
         ) as body
     """,
     "list": """
-        select body from api.list_projects(
+        select body, current_setting('app.next_cursor', true) from api.list_projects(
             '{credential}'::bytea, 'bench', '{reading}'::uuid, 50, 0, null, null,
-            'created_at', 'desc'
+            'created_at', 'desc', null, null
         ) as body
     """,
     "filter": """
-        select body from api.list_projects(
+        select body, current_setting('app.next_cursor', true) from api.list_projects(
             '{credential}'::bytea, 'bench', '{reading}'::uuid, 50, 0, 'active', 'apo',
-            'name', 'desc'
+            'name', 'desc', null, null
         ) as body
     """,
     "create": """
