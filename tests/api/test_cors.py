@@ -47,7 +47,7 @@ async def test_answer_to_a_known_origin_is_shared_errors_too(shared: "Api", path
     assert headers["Access-Control-Allow-Credentials"] == "true"
     assert headers["Vary"] == "Origin"
     exposed = set(headers["Access-Control-Expose-Headers"].split(","))
-    assert exposed == {"X-Request-ID", "Idempotency-Replayed", "Retry-After", "Location"}
+    assert exposed == {"X-Request-ID", "Idempotency-Replayed", "Retry-After", "Location", "Link"}
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", ORIGIN + ".evil.example"])

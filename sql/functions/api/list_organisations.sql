@@ -45,7 +45,7 @@ begin
         coalesce(json_agg(p.item order by p.place), '[]'),
         (select count(*) from own),
         max(api.cursor(p.created_at::text, p.organisation_id)) filter (
-            where p.place = p_offset + p_limit and p.place < p.number
+            where p.place - p_offset = p_limit and p.place < p.number
         )
     into v_items, v_total, v_next_cursor
     from page as p;
