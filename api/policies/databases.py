@@ -177,7 +177,12 @@ def clone(server: Server, template: str) -> Iterator[Database]:
     try:
         yield database
     finally:
-        _execute(server, "drop database if exists {} with (force)", database.name)
+        drop(database)
+
+
+def drop(database: Database) -> None:
+    """Drop a copy."""
+    _execute(database.server, "drop database if exists {} with (force)", database.name)
 
 
 def _create(server: Server, name: str, template: str) -> None:

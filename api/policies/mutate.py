@@ -9,6 +9,7 @@ database a job, since what is weakened is locked until then.
 import select
 import time
 import tomllib
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ from api.policies import databases, mutants, tap
 from api.policies.mutants import Mutant
 
 SECONDS = 20  # a test that runs longer has failed
+# Runs of tests in one database: what they rolled back stays in its files, where it makes the
+# catalogues slow, and tables look large to the planner.
+RUNS = 300
 INVARIANTS = ("invariants", "constraints")  # of the catalogue: what they kill, they kill soon
 REFUSED = "refused"  # by PostgreSQL: no mutant
 SURVIVED = "survived"
@@ -56,6 +60,8 @@ class Killer:
     """One scratch database with a connection, where mutants are tried one after the other."""
 
     def __init__(self, database: databases.Database) -> None:
+        self.database = database
+        self.runs = 0
         options = f"-c client_min_messages=error -c statement_timeout={SECONDS}s"
         url = urls.replace(database.admin_url, options=options)
         # libpq itself: a test's answers are judged as they come, not when its last has come.
@@ -65,6 +71,7 @@ class Killer:
 
     def fails(self, test: Test, mutation: str = "") -> str:
         """Why a test fails, with a mutation; '' if it passes. REFUSED: the mutation is no SQL."""
+        self.runs += 1
         try:
             if self._run(test.begin) or (mutation and self._run(mutation.encode())):
                 return REFUSED
@@ -133,7 +140,7 @@ def time_tests(killer: Killer, tests: Iterable[Test]) -> list[Test]:
 def order(mutant: Mutant, tests: Sequence[Test], kills: dict[str, int]) -> list[Test]:
     """
     The tests, with those that are likely to kill the mutant first: what has the name of its file,
-    the invariants, then what killed most others by the second.
+    the invariants, then what killed most others of its kind by the second.
     """
     folders = mutant.path.removeprefix("sql/").removesuffix(".sql")
     stem = Path(folders).name
@@ -169,21 +176,24 @@ def run(
     databases.ensure_pgtap(directory, server)
     found = _find(server, only)
     count(len(found))
+    first, *others = [Killer(databases.copy(server, databases.PGTAP)) for _ in range(jobs)]
+    tests = time_tests(first, read_tests())
     killers: SimpleQueue[Killer] = SimpleQueue()
-    every = []
-    for _ in range(jobs):
-        every.append(Killer(databases.copy(server, databases.PGTAP)))
-        killers.put(every[-1])
-    tests = time_tests(every[0], read_tests())
-    kills: dict[str, int] = {}
+    for killer in (first, *others):
+        killers.put(killer)
+    kills: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by the kind of mutant
 
     def one(mutant: Mutant) -> Verdict:
         killer = killers.get()
         try:
-            verdict = judge(killer, mutant, order(mutant, tests, kills))
+            if killer.runs > RUNS:
+                killer.close()
+                databases.drop(killer.database)
+                killer = Killer(databases.copy(server, databases.PGTAP))
+            verdict = judge(killer, mutant, order(mutant, tests, kills[mutant.kind]))
         finally:
             killers.put(killer)
-        kills[verdict.outcome] = kills.get(verdict.outcome, 0) + 1
+        kills[mutant.kind][verdict.outcome] += 1
         tell(verdict)
         return verdict
 
@@ -191,8 +201,8 @@ def run(
         with ThreadPoolExecutor(jobs) as pool:
             return list(pool.map(one, found))
     finally:
-        for killer in every:
-            killer.close()
+        while not killers.empty():
+            killers.get().close()
 
 
 def find(directory: Path, *, given: str | None = None, only: str = "") -> list[Mutant]:
