@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -223,9 +223,12 @@ async def test_worker_killed_under_load_costs_its_own_connections_and_is_replace
                     broken.append(time.monotonic())
 
         await two_workers_without(server, 0)
+        before = workers(server.process.pid)
+        for pid in before:
+            with paused(before - {pid}):
+                await status(session, server.url + "/readyz")
         callers = [asyncio.create_task(call()) for _ in range(8)]
         await asyncio.sleep(0.5)
-        before = workers(server.process.pid)
         killed = min(before)
         os.kill(killed, signal.SIGKILL)
         at = time.monotonic()
@@ -244,18 +247,32 @@ async def test_worker_killed_under_load_costs_its_own_connections_and_is_replace
 async def test_sigterm_drains_every_worker(start: Start, session: aiohttp.ClientSession) -> None:
     server = await start(SAAS_API_WORKERS="2")
     await two_workers_without(server, 0)
+    pids = workers(server.process.pid)
     uploads = []
-    for _ in range(9):  # a tenth would be throttled
-        uploads.append(asyncio.create_task(slow_upload(server.url, 2.5)))
-        await asyncio.sleep(0.02)
-    await asyncio.sleep(0.5)
+    for pid, share in zip(pids, (5, 4), strict=True):  # a tenth would be throttled
+        with paused(pids - {pid}):
+            uploads += [asyncio.create_task(slow_upload(server.url, 2.5)) for _ in range(share)]
+            await asyncio.sleep(0.1)
+            await status(session, server.url + "/healthz")  # what came before it is accepted
     server.signal(signal.SIGTERM)
     answers = await asyncio.gather(*uploads)
     assert all(line.startswith("HTTP/1.1 401 ") for line in answers)
     assert await server.end() == 0
     lines = [line for line in await server.logs() if line.get("route") == "/auth/login"]
     assert [line["status"] for line in lines] == [401] * 9
-    assert len({line["process"] for line in lines}) == 2
+    assert {line["process"] for line in lines} == pids
+
+
+@contextlib.contextmanager
+def paused(pids: set[int]) -> Iterator[None]:
+    """Only the other workers accept: left to themselves, one may take every connection."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 async def two_workers_without(server: Process | Server, pid: int) -> None:
