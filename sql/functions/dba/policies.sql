@@ -10,6 +10,7 @@ begin
     for name, clause, restrictive, expression in
         select p.polname::text, c.clause, not p.polpermissive, pg_get_expr(c.expression, p.polrelid)
         from pg_policy as p
+        join pg_class as t on t.oid = p.polrelid and t.relrowsecurity
         cross join lateral (
             values
                 ('using', p.polqual, p_verb <> 'insert'),

@@ -26,10 +26,12 @@ begin
         min(p.name) filter (where not p.restrictive and p.result)
     into v_wall, v_doors, v_open
     from dba.policies(p_table, p_verb, p_row) as p;
+    allowed := false;
     if not dba.granted(p_table, p_verb) then
         sentence := format('%s: no grant of %s on %s to the API, whoever asks', v_no, p_verb, p_table);
     elsif p_row is null then
-        sentence := 'unknown: nobody sees such a row; if there is one, a superuser can tell';
+        allowed := null;
+        sentence := 'unknown: nobody sees such a row whole; if there is one, a superuser can tell';
     elsif p_verb in ('update', 'delete') and not dba.holds(p_table, 'select', p_row) then
         sentence := format('%s: %s, and does not see the row', v_no, p_who);
     elsif v_wall is not null and p_whose is not null then
@@ -43,15 +45,15 @@ begin
     else
         allowed := true;
         sentence := format(
-            '%s: %s, and %s opens it',
-            case p_verb when 'select' then 'visible' else 'allowed' end, p_who, v_open
+            '%s: %s, and %s',
+            case p_verb when 'select' then 'visible' else 'allowed' end, p_who,
+            coalesce(v_open || ' opens it', 'row-level security is off')
         );
     end if;
-    allowed := coalesce(allowed, false);
 end
 $$;
 
 comment on function dba.verdict(regclass, text, text, text, text) is
-    'Whether the context may do it to the row, and why, in a sentence. p_whose: the organisation of the row, if it is another one.';
+    'Whether the context may do it to the row (null: there is none to ask about), and why, in a sentence. p_whose: the organisation of the row, if it is another one.';
 
 grant execute on function dba.verdict(regclass, text, text, text, text) to saas_api, saas_dba;

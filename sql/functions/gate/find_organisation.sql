@@ -7,13 +7,22 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_ids uuid[] := array(
-        select o.organisation_id
-        from app.organisations as o
-        where o.organisation_id::text = lower(p_organisation) or lower(o.name) = lower(p_organisation)
-        limit 2
-    );
+    v_ids uuid[];
 begin
+    if pg_input_is_valid(p_organisation, 'uuid') then
+        v_ids := array(
+            select o.organisation_id
+            from app.organisations as o
+            where o.organisation_id = p_organisation::uuid
+        );
+    else
+        v_ids := array(
+            select o.organisation_id
+            from app.organisations as o
+            where lower(o.name) = lower(p_organisation)
+            limit 2
+        );
+    end if;
     if cardinality(v_ids) = 0 then
         raise exception using
             errcode = 'SA404',
