@@ -242,7 +242,7 @@ IMPERSONATION = [
     attempt("tenants are not listed", "select * from gate.tenants()", refused="42501"),
     attempt(
         "no row is found across tenants",
-        "select dba.find_row('app.projects', '{}', 'x')",
+        "select dba.find_row('app.projects', '{}', 'x', null, null)",
         refused="42501",
     ),
     attempt(
