@@ -156,6 +156,36 @@ def test_psql_as_somebody_is_somebody_until_the_transaction_ends(home: Path) -> 
     assert "no user eve@x.example" in said.stderr
 
 
+def test_psql_read_only_is_refused_where_a_savepoint_would_end_it(home: Path) -> None:
+    saas_api("migrate", home=home)
+    saas_api("psql", "--role", "postgres", "--", "-Xqc", ADA, home=home)
+    become, write = (
+        "select dba.impersonate_role('owner', 'Wonka')",
+        "update app.organisations set name = 'x'",
+    )
+    as_dba = ("psql", "--role", "saas_dba", "--", "-XAtq")
+
+    def said(*typed: str) -> tuple[str, str]:
+        commands = [part for line in typed for part in ("-c", line)]
+        done = saas_api(*as_dba, *commands, home=home)
+        return done.stdout, done.stderr
+
+    refused = "ERROR:  read only would end with the savepoint\n"
+    for before, after in (
+        (["\\set ON_ERROR_ROLLBACK on", "begin"], []),
+        (["begin", "savepoint s"], ["rollback to s", "release s"]),
+    ):
+        output, errors = said(*before, become, *after, "select sealed from dba.whoami()", write)
+        assert output == "f\n"
+        assert refused in errors
+        assert "permission denied for table organisations" in errors
+    output, errors = said(
+        "begin", become, "\\set ON_ERROR_ROLLBACK on", write, "savepoint s", "release s", write, WHO
+    )
+    assert output.endswith("|owner|Wonka|t\n")
+    assert errors.count("cannot execute UPDATE in a read-only transaction") == 2
+
+
 def prompts(arguments: list[str], typed: list[str], home: Path) -> list[str]:
     """The first prompt of psql on a terminal, and the one after each line that is typed."""
     pid, terminal = pty.fork()

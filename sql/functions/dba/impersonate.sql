@@ -15,6 +15,6 @@ as $$
 $$;
 
 comment on function dba.impersonate(text, text, boolean) is
-    'Become a user until this transaction ends: same role, same policies, same context as a request. organisation is a name or an id; null: the user has entered none. Recorded as dba.impersonated. Raises SA404, SA409.';
+    'Become a user until this transaction ends: same role, same policies, same context as a request. organisation is a name or an id; null: the user has entered none. Recorded as dba.impersonated. Raises SA404, SA409, and 25001 for read only in a savepoint.';
 
 grant execute on function dba.impersonate(text, text, boolean) to saas_dba;

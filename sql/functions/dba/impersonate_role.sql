@@ -15,6 +15,6 @@ as $$
 $$;
 
 comment on function dba.impersonate_role(text, text, boolean) is
-    'Become nobody in particular with a role (owner, admin, member, viewer, api_key) until this transaction ends: the user, or the API key, is the nil UUID. Recorded as dba.impersonated. Raises SA404, SA409.';
+    'Become nobody in particular with a role (owner, admin, member, viewer, api_key) until this transaction ends: the user, or the API key, is the nil UUID. Recorded as dba.impersonated. Raises SA404, SA409, and 25001 for read only in a savepoint.';
 
 grant execute on function dba.impersonate_role(text, text, boolean) to saas_dba;

@@ -1,6 +1,6 @@
 -- A database administrator becomes somebody, and nobody else can.
 begin;
-select plan(28);
+select plan(32);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -50,43 +50,6 @@ select throws_ok(
     'a DBA cannot have a role nowhere'
 );
 
-savepoint nobody;
-select matches(
-    dba.impersonate('VIEWER@acme.example', 'acme'), 'viewer of acme, read only',
-    'a DBA becomes a user by email and by the name of the organisation, without regard to case'
-);
-select results_eq(
-    $$
-    select
-        database_role, sealed, read_only, email, organisation, role,
-        'projects.read' = any (permissions), 'projects.write' = any (permissions)
-    from dba.whoami()
-    $$,
-    $$
-    values (
-        'saas_api', true, true, 'viewer@acme.example', 'Acme', 'viewer', true, false
-    )
-    $$,
-    'an impersonated viewer is what the policies see'
-);
-select results_eq(
-    'select name from app.projects', array['Apollo'],
-    'an impersonated viewer reads the projects of the organisation and no other'
-);
-select throws_ok(
-    $$ update app.projects set name = 'x' $$, '25006', null,
-    'an impersonated viewer is read only'
-);
-select throws_ok(
-    $$ select set_config('transaction_read_only', 'off', true) $$, '25001', null,
-    'and stays so until the transaction ends'
-);
-select throws_ok(
-    $$ select dba.impersonate('owner@acme.example', 'Acme') $$, '42501', null,
-    'an impersonated viewer does not become an owner'
-);
-rollback to nobody;
-
 -- Writing has to be asked for, and is the DBA's.
 select tests.as_superuser();
 set local role saas_dba;
@@ -129,10 +92,33 @@ select results_eq(
     'the event of an impersonation is the tenant''s own, and says whom and as what'
 );
 
+-- One after the other in one transaction: each is an event, and what is changed is in the name of who is
+-- on by then.
+set local role saas_dba;
+select dba.impersonate('member@acme.example', 'Acme', read_only => false);
+reset role;
+set local role saas_dba;
+select dba.impersonate('owner@acme.example', 'Acme', read_only => false);
+update app.projects set name = 'Apollo 12' where name = 'Apollo 11';
+select tests.as_superuser();
+select results_eq(
+    $$
+    select action::text, actor_type, coalesce(actor_user_id, target_id)
+    from audit.events where request_id like 'dba:%' order by audit_event_id offset 2
+    $$,
+    $$
+    values
+        ('dba.impersonated', 'database_role', tests.user_id('member')),
+        ('dba.impersonated', 'database_role', tests.user_id('owner')),
+        ('project.updated', 'database_role', tests.user_id('owner'))
+    $$,
+    'a DBA who becomes two people in one transaction has an event of each'
+);
+
 -- A role of nobody in particular.
 set local role saas_dba;
 savepoint nobody;
-select dba.impersonate_role('admin', 'Acme');
+select dba.impersonate_role('admin', 'Acme', read_only => false);
 select results_eq(
     'select role, user_id, email, api_key_id from dba.whoami()',
     $$ values ('admin', '00000000-0000-0000-0000-000000000000'::uuid, null::text, null::uuid) $$,
@@ -143,15 +129,17 @@ select is(
     'an admin of no person lists the members'
 );
 rollback to nobody;
+release nobody;
 select tests.as_superuser();
 set local role saas_dba;
 savepoint nobody;
-select dba.impersonate_role('api_key', 'Acme');
+select dba.impersonate_role('api_key', 'Acme', read_only => false);
 select is(
     (select count(*)::integer from app.projects), 1, 'an API key of nobody reads the projects'
 );
 select is_empty('select from app.users', 'an API key of nobody reads no user');
 rollback to nobody;
+release nobody;
 
 -- A name that two organisations have.
 select tests.as_superuser();
@@ -163,7 +151,8 @@ select throws_ok(
     'a DBA has to say which of two organisations of one name is meant'
 );
 select matches(
-    dba.impersonate('stranger@acme.example'), '^stranger@acme.example, read only',
+    dba.impersonate('stranger@acme.example', read_only => false),
+    '^stranger@acme.example, and may write',
     'a DBA becomes a user who has entered no organisation'
 );
 select tests.as_superuser();
@@ -179,6 +168,62 @@ select throws_ok(
     'an owner may not ask the DBA''s functions'
 );
 select throws_ok('select * from gate.tenants()', '42501', null, 'an owner may not list tenants');
+
+-- Read only, until the transaction ends: so this comes last, and in no savepoint.
+select tests.as_superuser();
+update app.organisations set name = 'Globex' where organisation_id = tests.organisation('Globex');
+set local role saas_dba;
+select throws_ok(
+    $$ select dba.impersonate('viewer@acme.example', 'Acme') $$, '25001',
+    'read only would end with the savepoint',
+    'a DBA does not become a viewer read only in a savepoint, which would end that'
+);
+select matches(
+    dba.impersonate('VIEWER@acme.example', 'acme'), 'viewer of acme, read only',
+    'a DBA becomes a user by email and by the name of the organisation, without regard to case'
+);
+select results_eq(
+    $$
+    select
+        database_role, sealed, read_only, email, organisation, role,
+        'projects.read' = any (permissions), 'projects.write' = any (permissions)
+    from dba.whoami()
+    $$,
+    $$
+    values (
+        'saas_api', true, true, 'viewer@acme.example', 'Acme', 'viewer', true, false
+    )
+    $$,
+    'an impersonated viewer is what the policies see'
+);
+select results_eq(
+    'select name from app.projects', array['Apollo 12'],
+    'an impersonated viewer reads the projects of the organisation and no other'
+);
+select throws_ok(
+    $$ update app.projects set name = 'x' $$, '25006', null,
+    'an impersonated viewer is read only'
+);
+select throws_ok(
+    $$ select set_config('transaction_read_only', 'off', true) $$, '25001', null,
+    'and stays so until the transaction ends'
+);
+select throws_ok(
+    $$ select dba.impersonate('owner@acme.example', 'Acme') $$, '42501', null,
+    'an impersonated viewer does not become an owner'
+);
+reset role;
+select throws_ok(
+    $$ select dba.impersonate('owner@acme.example', 'Acme', read_only => false) $$, '25006', null,
+    'a DBA who was a viewer, read only, does not become an owner who may write'
+);
+savepoint inner_one;
+release inner_one;
+select tests.as_superuser();
+select throws_ok(
+    $$ update app.organisations set name = 'x' $$, '25006', null,
+    'nobody writes, whoever they are by now and whatever savepoint has ended'
+);
 
 select * from finish();
 rollback;
