@@ -15,7 +15,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve test quality lint types format docs lock psql stop clean mutants \
-	bench bench-check bench-lock bench-soak bench-profile
+	bench bench-check bench-growth bench-lock bench-profile bench-soak
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ bench-soak: $(BENCH_STAMP) ## a million requests, and whether memory stays flat 
 
 bench-profile: $(BENCH_STAMP) ## where the time of a request goes, in Python and in PostgreSQL
 	@$(BENCH)/bin/python -m bench.profile $(ARGS)
+
+bench-growth: $(BENCH_STAMP) ## whether a request costs the same among 10^4, 10^6 and 10^7 projects
+	@$(BENCH)/bin/python -m bench.growth $(ARGS)
 
 bench-check: $(STAMP) ## count what a request costs, against bench/ceilings.json (ARGS=--write)
 	@$(BIN)/python bench/check.py $(ARGS)

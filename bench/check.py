@@ -19,7 +19,6 @@ commit; where a count fell by more than a tenth, the check says so, for the ceil
 
 import asyncio
 import contextlib
-import http.client
 import json
 import shutil
 import socket
@@ -147,12 +146,20 @@ class Client:
             headers["Authorization"] = f"Bearer {self.token}"
         headers |= {"Content-Type": "application/json", "Content-Length": str(len(data))}
         head = [f"{method} {path} HTTP/1.1", "Host: bench", *map(": ".join, headers.items())]
-        self._socket.sendall("\r\n".join([*head, "", ""]).encode() + data)
-        status = self._answers.readline()
-        length = http.client.parse_headers(self._answers)["Content-Length"]
-        text = self._answers.read(int(length))
-        assert status.split()[1].startswith(b"2"), (method, path, status, text)
+        raw = "\r\n".join([*head, "", ""]).encode() + data
+        status, text = self.exchange(raw)
+        assert 200 <= status < 300, (method, path, status, text)
         return json.loads(text)
+
+    def exchange(self, raw: bytes) -> tuple[int, bytes]:
+        """The status and body that answer a request as it goes over the wire."""
+        self._socket.sendall(raw)
+        status = int(self._answers.readline().split()[1])
+        length = 0
+        while (line := self._answers.readline()) != b"\r\n":
+            if line[:15].lower() == b"content-length:":
+                length = int(line[15:])
+        return status, self._answers.read(length)
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def main() -> int:
     file = options.output / "compare.json"
     file.write_text(json.dumps(result, indent=1) + "\n")
     plot.draw(result, file.with_suffix(".svg"))
-    _print(result)
+    show(report.tables(result))
     print(f"written: {file}, {file.with_suffix('.svg')}")
     return 0
 
@@ -178,9 +179,10 @@ def _said(*command: str) -> str:
     return (done.stdout or done.stderr).strip().split("\n")[0]
 
 
-def _print(result: dict[str, Any]) -> None:
+def show(tables: Iterable[report.Table]) -> None:
+    """Print them."""
     console = Console()
-    for title, header, rows in report.tables(result):
+    for title, header, rows in tables:
         table = Table(title=title, title_justify="left")
         for number, name in enumerate(header):
             table.add_column(name, justify="right" if number else "left")

@@ -1,12 +1,13 @@
-"""The comparison as one picture: requests a second of each peer at each endpoint."""
+"""The results as pictures: requests a second of each peer, latency by size of the data set."""
 
+import statistics
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib import pyplot
 
-from bench.report import ENDPOINTS, median_rate
+from bench.report import ENDPOINTS, GROWTH, median_rate
 
 matplotlib.use("svg")
 COLOURS = {"ours": "#0b6e4f", "pgbench": "#c9c9c9", "constant": "#c9c9c9"}
@@ -34,5 +35,21 @@ def draw(result: dict[str, Any], file: Path) -> None:
         axis.tick_params(axis="y", length=0)
     cores, cpu = result["machine"]["cores"], result["machine"]["cpu"]
     figure.suptitle(f"Requests a second, 8 connections, one process each; {cores} cores of {cpu}")
+    figure.savefig(file, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def draw_growth(result: dict[str, Any], file: Path) -> None:
+    """Write latency by size of the data set as SVG, the typical tenant's beside the large one's."""
+    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9})
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 5), layout="constrained")
+    for (size, endpoints), axis in zip(result["batches"].items(), axes, strict=True):
+        for endpoint, sets in endpoints.items():
+            found = {int(name): statistics.median(batches) for name, batches in sets.items()}
+            axis.plot(*zip(*found.items(), strict=True), marker="o", label=GROWTH[endpoint])
+        axis.set_title(f"{size} tenant", loc="left", fontweight="bold")
+        axis.set(xscale="log", yscale="log", xlabel="projects", ylabel="milliseconds a request")
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right", frameon=False)
     figure.savefig(file, metadata={"Date": None})
     pyplot.close(figure)

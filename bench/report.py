@@ -40,6 +40,21 @@ TARGETS = {
     ("create", "postgraphile"): 2,
     ("create", "textbook"): 1.7,
 }
+GROWTH = {
+    "read": "read one",
+    "list": "list 50, first page",
+    "deep": "list 50, deep page",
+    "deep_oldest": "… oldest first",
+    "deep_updated": "… by change, newest first",
+    "deep_name": "… by name, descending",
+    "status": "list 50, filtered by status",
+    "name": "list 50, searched by name",
+    "create": "create",
+    "update": "update",
+    "members": "members, first page",
+    "audit": "audit events, first page",
+}
+GROWN = 1.3  # the largest data set's latency is at most so many times the smallest's
 OUTSIDE = "outside of functions: protocol, portal, commit"
 NONE = "-"
 TAIL = 3  # p99 is at most so many times p50
@@ -209,6 +224,35 @@ def soak_table(result: dict[str, Any]) -> Table:
         sizes = (f"{sample[key] / 2**20:.1f} MiB" for key in ("worker_bytes", "backend_bytes"))
         rows.append([f"{sample['requests']:,}", *sizes])
     return "Memory", ["after requests", "worker, RSS", "largest PostgreSQL process, private"], rows
+
+
+def growth_tables(result: dict[str, Any]) -> Iterator[Table]:
+    """The latency of a typical tenant's requests and of the large one's, by data set."""
+    names = [each["name"] for each in result["sets"]]
+    header = ["", *(f"{int(name):,} projects" for name in names)]
+    rows = []
+    for endpoint, sets in result["batches"]["typical"].items():
+        grown = _between(sets, names[0], names[-1])
+        verdict = "met" if grown <= GROWN else "missed"
+        rows.append([GROWTH[endpoint], *_medians(sets, names), f"{grown:.2f}", verdict])
+    header_typical = [*header, "last over first", f"at most {GROWN}"]
+    yield "Milliseconds a request, typical tenant", header_typical, rows
+    rows = []
+    for endpoint, sets in result["batches"]["large"].items():
+        typical = result["batches"]["typical"][endpoint]
+        beside = statistics.median(sets[names[-1]]) / statistics.median(typical[names[-1]])
+        rows.append([GROWTH[endpoint], *_medians(sets, names), f"{beside:.2f}"])
+    sizes = [f"{each['large']:,} of its own" for each in result["sets"]]
+    yield "Milliseconds a request, large tenant", ["", *sizes, "over typical"], rows
+
+
+def _medians(sets: dict[str, list[float]], names: list[str]) -> list[str]:
+    return [f"{statistics.median(sets[name]):.2f}" for name in names]
+
+
+def _between(sets: dict[str, list[float]], first: str, last: str) -> float:
+    """How many times the first's latency the last's is: the median of the rounds."""
+    return statistics.median(b / a for a, b in zip(sets[first], sets[last], strict=True))
 
 
 def blocks() -> dict[str, str]:

@@ -221,25 +221,42 @@ class Stage:
 @contextlib.contextmanager
 def stage(settings: dict[str, str] | None = None) -> Iterator[Stage]:
     """Make the server and the data set in a temporary folder; both are gone at the end."""
+    with bare(settings) as made:
+        _fill(made)
+        _copy(made)
+        yield made
+
+
+@contextlib.contextmanager
+def bare(settings: dict[str, str] | None = None) -> Iterator[Stage]:
+    """Make the server, with the schema and the one user; all of it is gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="saas-api-bench-"))
     try:
         server = embedded.ensure_running(folder, settings={**SETTINGS, **(settings or {})})
         try:
-            yield _fill(server, folder)
+            yield _found(server, folder)
         finally:
             embedded.stop(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fill(server: EmbeddedServer, folder: Path) -> Stage:
-    admin_url = server.url("postgres", "postgres")
-    bootstrap.bootstrap(admin_url, database="saas")
+def _found(server: EmbeddedServer, folder: Path) -> Stage:
+    bootstrap.bootstrap(server.url("postgres", "postgres"), database="saas")
     migrate.run(server.url("saas_migrator"))
     maintain.run(server.url("saas_migrator"))
     session = new_session()
     user_id = _register(server.url("saas_api"), session)
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+    ours = Credentials(secret=JWT_SECRET, issuer=ISSUER, ttl_seconds=TTL_SECONDS)
+    claims = {"sub": user_id, "exp": int(time.time()) + TTL_SECONDS}
+    theirs = jwt.encode(claims, JWT_SECRET, "HS256")
+    tokens = dict.fromkeys(ALL, theirs) | {"ours": ours.issue(user_id, session)}
+    return Stage(server, folder, user_id, session.digest, tokens)
+
+
+def _fill(made: Stage) -> None:
+    """The rows of the data set."""
+    with psycopg.connect(made.server.url("postgres"), autocommit=True) as admin:
         parameters = {
             "organisations": ORGANISATIONS,
             "projects": PROJECTS,
@@ -250,13 +267,6 @@ def _fill(server: EmbeddedServer, folder: Path) -> Stage:
         for statement in FILL.split(";")[:-1]:
             admin.execute(statement.encode(), parameters if "%" in statement else None)
         admin.execute("vacuum analyze")
-    ours = Credentials(secret=JWT_SECRET, issuer=ISSUER, ttl_seconds=TTL_SECONDS)
-    claims = {"sub": user_id, "exp": int(time.time()) + TTL_SECONDS}
-    theirs = jwt.encode(claims, JWT_SECRET, "HS256")
-    tokens = dict.fromkeys(ALL, theirs) | {"ours": ours.issue(user_id, session)}
-    made = Stage(server, folder, user_id, session.digest, tokens)
-    _copy(made)
-    return made
 
 
 def _register(url: str, session: Session) -> str:
