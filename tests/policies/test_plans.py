@@ -1,31 +1,95 @@
 """How PostgreSQL finds rows under the policies: here only, since its choice hangs on statistics."""
 
+import re
+from typing import LiteralString
+
 import psycopg
 import pytest
 
 from api.policies.databases import Database
 
+PROJECTS: LiteralString = """
+    select api.list_projects(
+        tests.credential('viewer'), 'r', tests.organisation(), 10, 0, {}, 'created_at', 'desc', {}
+    )
+"""
+EVENTS: LiteralString = """
+    select api.list_audit_events(
+        tests.credential('owner'), 'r', tests.organisation(), 10, 0, {}, {}
+    )
+"""
+START: LiteralString = "null, null"
+AFTER: LiteralString = "'2026-01-05 00:00Z', '00000000-0000-7000-8000-000000000000'"
+ALL_EVENTS: LiteralString = "null, null, null, null, null"
+LISTS: dict[str, LiteralString] = {
+    "projects, first page": PROJECTS.format("null, null", START),
+    "projects, deep page": PROJECTS.format("null, null", AFTER),
+    "projects, filtered": PROJECTS.format("'active', 'apollo'", START),
+    "events, first page": EVENTS.format(ALL_EVENTS, START),
+    "events, deep page": EVENTS.format(ALL_EVENTS, AFTER),
+    "events, filtered": EVENTS.format("'project.created', null, null, null, null", START),
+}
+ROWS = 60
+CALLS = """
+select max(s.calls) from pg_catalog.pg_stat_xact_user_functions as s where s.schemaname = 'ctx'
+"""
 
-@pytest.mark.parametrize(
-    ("view", "time", "actor"),
-    [("projects", "created_at", "viewer"), ("audit_events", "occurred_at", "owner")],
-)
-def test_page_is_looked_for_where_it_begins(
-    pgtap_database: Database, view: str, time: str, actor: str
+
+def plans(connection: psycopg.Connection, statement: LiteralString) -> list[str]:
+    """The statements that a list's functions run, each with its plan as it ran."""
+    found: list[str] = []
+    connection.add_notice_handler(lambda said: found.append(said.message_primary or ""))
+    connection.execute(
+        "load 'auto_explain';"
+        " set local auto_explain.log_min_duration = 0;"
+        " set local auto_explain.log_nested_statements = on;"
+        " set local auto_explain.log_analyze = on;"
+        " set local auto_explain.log_level = notice;"
+        " set local role saas_api"
+    )
+    connection.execute(statement)
+    return [each for each in found if "Query Text" in each]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_list_walks_an_index_and_asks_the_policies_once_a_statement(
+    pgtap_database: Database, name: str
 ) -> None:
     """Entered by the policy (ADR 0016)."""
+    table = name.split(",")[0]
     with psycopg.connect(pgtap_database.admin_url) as connection:
-        connection.execute("select tests.new_tenant('Acme')")
-        connection.execute("select tests.as(%s)", [actor])
-        for other in ("seqscan", "bitmapscan", "sort"):
-            connection.execute(f"set local enable_{other} = off".encode())
-        plan = connection.execute(
-            f"explain (costs off) select from api.{view} where organisation_id ="
-            f" tests.organisation() order by {time} desc".encode()
-        ).fetchall()
-    conditions = [line for (line,) in plan if "Index Cond" in line]
-    assert conditions
-    assert all(f"{time} <= " in line for line in conditions), plan
+        connection.execute("select tests.new_tenant('Acme'), tests.new_tenant('Globex')")
+        connection.execute(
+            "insert into app.projects (organisation_id, name, created_at)"
+            " select o.organisation_id, 'Apollo', '2026-01-01 00:00Z'::timestamptz"
+            " + n * interval '1 hour' from app.organisations as o, generate_series(1, %s) as n",
+            [ROWS],
+        )
+        # Their times are the transaction's start, and events of one moment say nothing of depth.
+        connection.execute("set local session_replication_role = replica")
+        connection.execute(
+            "update audit.events as e set occurred_at = p.created_at from app.projects as p"
+            " where p.organisation_id = e.organisation_id and p.project_id = e.target_id"
+        )
+        connection.execute("set local track_functions = 'all'")
+        ran = plans(connection, LISTS[name])
+        calls = connection.execute(CALLS).fetchone()
+    walks = [each for each in ran if re.search(rf"Scan.* on (audit\.)?{table}", each)]
+    assert len(walks) == 2, "the page, and the count"
+    assert calls == (len(walks),), "each function of a policy once a statement"
+    for each in walks:
+        plan = each[each.index("(cost=") :]
+        assert "Seq Scan" not in plan
+        assert "SubPlan" not in plan
+        assert "contains_folded" not in plan
+        scanned = re.findall(r"Index Cond: (.*)", plan)
+        assert scanned
+        assert all("organisation_id = " in condition for condition in scanned), plan
+    page = walks[0]
+    time = {"projects": "created_at", "events": "occurred_at"}[table]
+    assert f"{time} <= (" in page[page.index("Index Cond") :]
+    if "filtered" not in name:
+        assert "Rows Removed by Filter" not in page, "only the page's own rows are looked at"
 
 
 def test_idempotency_key_is_found_by_its_index(pgtap_database: Database) -> None:

@@ -61,18 +61,21 @@ begin
     perform set_config('app.page_end', '', true);
     return api.page(
         v_items,
-        (
-            select count(*) from (
-                select from api.audit_events as e
-                where
-                    e.organisation_id = p_organisation_id
-                and (p_action is null or e.action = p_action)
-                and (p_actor_user_id is null or e.actor_user_id = p_actor_user_id)
-                and (p_target_id is null or e.target_id = p_target_id)
-                and e.occurred_at >= coalesce(p_since, '-infinity')
-                and e.occurred_at < coalesce(p_until, 'infinity')
-                limit 10001
-            ) as counted
+        coalesce(
+            api.known_total(v_items, p_offset, v_next_cursor is not null, p_after_id),
+            (
+                select count(*) from (
+                    select from api.audit_events as e
+                    where
+                        e.organisation_id = p_organisation_id
+                    and (p_action is null or e.action = p_action)
+                    and (p_actor_user_id is null or e.actor_user_id = p_actor_user_id)
+                    and (p_target_id is null or e.target_id = p_target_id)
+                    and e.occurred_at >= coalesce(p_since, '-infinity')
+                    and e.occurred_at < coalesce(p_until, 'infinity')
+                    limit 10001
+                ) as counted
+            )
         ),
         p_limit,
         p_offset,

@@ -43,13 +43,16 @@ begin
     from c;
     return api.page(
         v_items,
-        (
-            select count(*) from (
-                select from app.memberships as m
-                where
-                    m.organisation_id = p_organisation_id
-                limit 10001
-            ) as counted
+        coalesce(
+            api.known_total(v_items, p_offset, v_next_cursor is not null, p_after_id),
+            (
+                select count(*) from (
+                    select from app.memberships as m
+                    where
+                        m.organisation_id = p_organisation_id
+                    limit 10001
+                ) as counted
+            )
         ),
         p_limit,
         p_offset,

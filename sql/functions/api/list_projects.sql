@@ -177,11 +177,12 @@ begin
             into v_items, v_has_next, v_key, v_id
             from c;
     end case;
-    if p_status is null and p_name is null then
+    v_total := api.known_total(v_items, p_offset, v_has_next, p_after_id);
+    if v_total is null and p_status is null and p_name is null then
         select count(*) into v_total from (
             select from api.projects as p where p.organisation_id = p_organisation_id limit 10001
         ) as counted;
-    else
+    elsif v_total is null then
         select count(*) into v_total from (
             select from api.projects as p
             where
