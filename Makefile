@@ -15,10 +15,10 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve test quality lint types format docs lock psql stop clean mutants \
-	bench bench-check bench-growth bench-lock bench-profile bench-soak
+	bench bench-check bench-growth bench-isolation bench-lock bench-profile bench-soak
 
 help: ## list these verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv from the lock files (does nothing when it is current)
 
@@ -85,6 +85,9 @@ bench-profile: $(BENCH_STAMP) ## where the time of a request goes, in Python and
 
 bench-growth: $(BENCH_STAMP) ## whether a request costs the same among 10^4, 10^6 and 10^7 projects
 	@$(BENCH)/bin/python -m bench.growth $(ARGS)
+
+bench-isolation: $(BENCH_STAMP) ## what row-level security and the seal add to a request
+	@$(BENCH)/bin/python -m bench.isolation $(ARGS)
 
 bench-check: $(STAMP) ## count what a request costs, against bench/ceilings.json (ARGS=--write)
 	@$(BIN)/python bench/check.py $(ARGS)

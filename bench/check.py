@@ -139,6 +139,11 @@ class Client:
         self._answers = self._socket.makefile("rb")
         self.token = ""
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._answers.close()
+        self._socket.close()
+
     def send(self, method: str, path: str, body: object = None, **headers: str) -> Any:
         """The answer's body. Errors: AssertionError unless it is a good one."""
         data = b"" if body is None else json.dumps(body).encode()

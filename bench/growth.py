@@ -18,6 +18,7 @@ import random
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +33,7 @@ from bench import plot, report
 from bench.check import Client
 from bench.compare import RESULTS, machine, show
 from bench.load import Request
-from bench.stage import OURS, Stage, bare, organisation_id, project_id, serving
+from bench.stage import OURS, Running, Stage, bare, organisation_id, project_id, serving
 from bench.stage import SETTINGS as BARE_SETTINGS
 
 # Nothing here is worth keeping, and the disk is not what is measured.
@@ -285,17 +286,19 @@ def tenant(connection: psycopg.Connection, data_set: DataSet, number: int) -> Te
 class Asked:
     """A data set that is served, and its tenants: {"typical": some, "large": one}."""
 
-    def __init__(self, data_set: DataSet, port: int, token: str, admin: psycopg.Connection) -> None:
+    def __init__(
+        self, data_set: DataSet, client: Client, token: str, admin: psycopg.Connection
+    ) -> None:
         self.data_set = data_set
         self.tenants = {
             "typical": [tenant(admin, data_set, number) for number in data_set.sample()],
             "large": [tenant(admin, data_set, LARGE)],
         }
         self._turns = {size: itertools.cycle(found) for size, found in self.tenants.items()}
-        self._client = Client(port)
+        self._client = client
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
-    def ask(self, asked: Tenant, endpoint: str) -> tuple[float, bytes]:
+    def _ask(self, asked: Tenant, endpoint: str) -> tuple[float, bytes]:
         """
         Send one request. Returns: milliseconds, and the answer's body.
 
@@ -315,7 +318,7 @@ class Asked:
         """Compare the lists' answers with the data set. Errors: Failure for a wrong one."""
         for each in itertools.chain(*self.tenants.values()):
             for endpoint, ids in each.pages.items():
-                page = json.loads(self.ask(each, endpoint)[1])
+                page = json.loads(self._ask(each, endpoint)[1])
                 found = [item["project_id"] for item in page["items"]]
                 if found != ids:
                     raise Failure(f"{self.data_set.database}, {endpoint}: {page}")
@@ -325,8 +328,17 @@ class Asked:
         found: list[float] = []
         started = time.perf_counter()
         while len(found) < BATCH and time.perf_counter() - started < BATCH_SECONDS:
-            found.append(self.ask(next(self._turns[size]), endpoint)[0])
+            found.append(self._ask(next(self._turns[size]), endpoint)[0])
         return statistics.median(found)
+
+
+@contextlib.contextmanager
+def asking(made: Stage, data_set: DataSet, running: Running) -> Iterator[Asked]:
+    """A data set over a connection to the server that serves it."""
+    with contextlib.closing(Client(int(running.url.rpartition(":")[2]))) as client:
+        with psycopg.connect(made.server.url("postgres", data_set.database)) as admin:
+            asked = Asked(data_set, client, made.tokens["ours"], admin)
+        yield asked
 
 
 def main() -> int:
@@ -374,9 +386,7 @@ def _measure(rounds: int, sets: tuple[DataSet, ...]) -> dict[str, Any]:
             peer = replace(OURS, name=each.database, database=each.database)
             running = stack.enter_context(serving(made, peer))
             task = progress.add_task(f"check {each.name}", total=None)
-            with psycopg.connect(made.server.url("postgres", each.database)) as admin:
-                port = int(running.url.rpartition(":")[2])
-                served.append(Asked(each, port, made.tokens["ours"], admin))
+            served.append(stack.enter_context(asking(made, each, running)))
             served[-1].check()
             progress.update(task, total=1, completed=1)
         task = progress.add_task("", total=(rounds + 1) * len(batches) * len(ENDPOINTS))

@@ -287,7 +287,7 @@ def run(
     api, database = cpu_seconds(running.process) if running else 0.0, cpu_seconds(postmaster)
     client, machine = _client_seconds(), _machine_seconds()
     if running is None:
-        counted = _pgbench(made, endpoint, seconds, connections)
+        counted = _pgbench(made, peer, endpoint, seconds, connections)
     else:
         counted = _wrk(made, running, endpoint, seconds, connections)
     machine = _machine_seconds() - machine
@@ -359,7 +359,9 @@ def _wrk(
     return counted
 
 
-def _pgbench(made: Stage, endpoint: str, seconds: float, connections: int) -> dict[str, Any]:
+def _pgbench(
+    made: Stage, peer: Peer, endpoint: str, seconds: float, connections: int
+) -> dict[str, Any]:
     weights = MIX if endpoint == "mix" else {endpoint: 1}
     files: list[str] = []
     for name, weight in weights.items():
@@ -375,7 +377,7 @@ def _pgbench(made: Stage, endpoint: str, seconds: float, connections: int) -> di
     output = _output(
         *(str(embedded.program("pgbench")), "--no-vacuum", "--protocol=prepared"),
         *("--client", str(connections), "--jobs", "1", "--time", f"{seconds:.0f}", *files),
-        made.server.url("saas_api"),
+        made.url(peer),
     )
     done = re.search(r"number of transactions actually processed: (\d+)", output)
     rate = re.search(r"tps = ([\d.]+)", output)

@@ -4,18 +4,24 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-from matplotlib import pyplot
-
 from bench.report import ENDPOINTS, GROWTH, median_rate
 
-matplotlib.use("svg")
 COLOURS = {"ours": "#0b6e4f", "pgbench": "#c9c9c9", "constant": "#c9c9c9"}
+
+
+def _pyplot() -> Any:
+    """Imported when it is needed: the tests of the bench do without the bench's own packages."""
+    import matplotlib
+    from matplotlib import pyplot
+
+    matplotlib.use("svg")
+    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9})
+    return pyplot
 
 
 def draw(result: dict[str, Any], file: Path) -> None:
     """Write the picture as SVG; its text stays text."""
-    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9})
+    pyplot = _pyplot()
     endpoints = [name for name in ENDPOINTS if name != "login"]
     figure, axes = pyplot.subplots(3, 2, figsize=(9, 8), layout="constrained")
     for endpoint, axis in zip(endpoints, axes.flat, strict=True):
@@ -41,7 +47,7 @@ def draw(result: dict[str, Any], file: Path) -> None:
 
 def draw_growth(result: dict[str, Any], file: Path) -> None:
     """Write latency by size of the data set as SVG, the typical tenant's beside the large one's."""
-    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9})
+    pyplot = _pyplot()
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 5), layout="constrained")
     for (size, endpoints), axis in zip(result["batches"].items(), axes, strict=True):
         for endpoint, sets in endpoints.items():

@@ -55,6 +55,7 @@ GROWTH = {
     "audit": "audit events, first page",
 }
 GROWN = 1.3  # the largest data set's latency is at most so many times the smallest's
+ISOLATION = 0.2  # row-level security and seal add less than that to the time of a request
 OUTSIDE = "outside of functions: protocol, portal, commit"
 NONE = "-"
 TAIL = 3  # p99 is at most so many times p50
@@ -255,13 +256,46 @@ def _between(sets: dict[str, list[float]], first: str, last: str) -> float:
     return statistics.median(b / a for a, b in zip(sets[first], sets[last], strict=True))
 
 
+def isolation_table(result: dict[str, Any]) -> Table:
+    """What the policies and the seal add to the processor time of a request."""
+    rows = []
+    clients = {"pgbench": ("database",), "http": ("database", "api")}
+    for client, parts in clients.items():
+        for endpoint in dict.fromkeys(run["endpoint"] for run in result["runs"]):
+            plain, unsealed, ours = (
+                [
+                    1e6 * sum(run[f"{part}_cpu_seconds"] for part in parts) / run["requests"]
+                    for run in result["runs"]
+                    if (run["client"], run["endpoint"]) == (client, endpoint)
+                    and run["variant"] == variant
+                ]
+                for variant in ("trusting", "unsealed", "ours")
+            )
+            rounds = list(zip(plain, unsealed, ours, strict=True))
+            policies = statistics.median((b - a) / a for a, b, _ in rounds)
+            seal = statistics.median((c - b) / a for a, b, c in rounds)
+            both = statistics.median((c - a) / a for a, _, c in rounds)
+            where = "in PostgreSQL" if client == "pgbench" else "with the API"
+            rows.append(
+                [
+                    f"{ENDPOINTS[endpoint]}, {where}",
+                    *(f"{statistics.median(each):.0f}" for each in (plain, ours)),
+                    *(f"{each:.0%}" for each in (policies, seal, both)),
+                    "met" if both < ISOLATION else "missed",
+                ]
+            )
+    header = ["", "without", "with", "policies", "seal", "both", f"under {ISOLATION:.0%}"]
+    return "What isolation adds to the microseconds of processor of a request", header, rows
+
+
 def blocks() -> dict[str, str]:
     """The page's generated parts, by the name in their markers."""
-    comparison, profile, soak = (
+    comparison, profile, soak, growth, isolation = (
         json.loads((RESULTS / f"{name}.json").read_text())
-        for name in ("compare", "profile", "soak")
+        for name in ("compare", "profile", "soak", "growth", "isolation")
     )
     rates, targets, costs, memory = (markdown(*table[1:]) for table in tables(comparison))
+    typical, large = (markdown(*table[1:]) for table in growth_tables(growth))
     python, postgresql, plans = (markdown(*table[1:]) for table in profile_tables(profile))
     return {
         "rates": f"{_origin(comparison)}\n\n{rates}",
@@ -272,6 +306,9 @@ def blocks() -> dict[str, str]:
         "python": python,
         "postgresql": postgresql,
         "plans": plans,
+        "growth": f"{_origin(growth)}\n\n{typical}",
+        "large": large,
+        "isolation": f"{_origin(isolation)}\n\n{markdown(*isolation_table(isolation)[1:])}",
         "soak": f"{_origin(soak)}\n\n{markdown(*soak_table(soak)[1:])}",
     }
 

@@ -222,8 +222,8 @@ class Stage:
 def stage(settings: dict[str, str] | None = None) -> Iterator[Stage]:
     """Make the server and the data set in a temporary folder; both are gone at the end."""
     with bare(settings) as made:
-        _fill(made)
-        _copy(made)
+        fill(made)
+        _copies(made)
         yield made
 
 
@@ -254,7 +254,7 @@ def _found(server: EmbeddedServer, folder: Path) -> Stage:
     return Stage(server, folder, user_id, session.digest, tokens)
 
 
-def _fill(made: Stage) -> None:
+def fill(made: Stage) -> None:
     """The rows of the data set."""
     with psycopg.connect(made.server.url("postgres"), autocommit=True) as admin:
         parameters = {
@@ -286,25 +286,28 @@ def _register(url: str, session: Session) -> str:
     return str(row[0])
 
 
-def _copy(made: Stage) -> None:
+def copy(made: Stage, database: str, *files: str) -> None:
+    """A copy of the product's database, changed by these files of bench/peers."""
+    with psycopg.connect(made.server.url("postgres", "postgres"), autocommit=True) as admin:
+        admin.execute(sql.SQL("create database {} template saas").format(sql.Identifier(database)))
+    with psycopg.connect(made.server.url("postgres", database), autocommit=True) as connection:
+        for file in files:
+            connection.execute((PEERS / f"{file}.sql").read_bytes())
+        connection.execute("vacuum analyze")
+
+
+def _copies(made: Stage) -> None:
     """The peers' databases and roles."""
     with psycopg.connect(made.server.url("postgres", "postgres"), autocommit=True) as admin:
         admin.execute("create role bench_service login bypassrls")
         admin.execute("create role bench_tenant login")
-        for name in ("bench_service", "bench_tenant"):
-            admin.execute(sql.SQL("create database {} template saas").format(sql.Identifier(name)))
-    for name in ("service", "tenant"):
-        with psycopg.connect(
-            made.server.url("postgres", f"bench_{name}"), autocommit=True
-        ) as connection:
-            for file in ("plain", name):
-                connection.execute((PEERS / f"{file}.sql").read_bytes())
-            if name == "service":
-                connection.execute(
-                    "insert into auth.password_hashes values (%s, %s)",
-                    [made.user_id, argon2.PasswordHasher().hash(PASSWORD)],
-                )
-            connection.execute("vacuum analyze")
+    copy(made, "bench_service", "plain", "service")
+    copy(made, "bench_tenant", "plain", "tenant")
+    with psycopg.connect(made.server.url("postgres", "bench_service")) as connection:
+        connection.execute(
+            "insert into auth.password_hashes values (%s, %s)",
+            [made.user_id, argon2.PasswordHasher().hash(PASSWORD)],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,15 @@ Only with the peers that need no packages of their own.
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 
+import psycopg
 import pytest
+from rich.progress import Progress
 
-from bench import load
-from bench.stage import ALL, Stage, serving, stage
+from bench import growth, isolation, load
+from bench.growth import DataSet
+from bench.stage import ALL, OURS, READING, Stage, bare, organisation_id, serving, stage
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +41,54 @@ def test_wrk_creates_with_a_key_of_its_own_each_time(made: Stage) -> None:
     peer = ALL["ours"]
     with serving(made, peer) as running:
         assert load.run(made, peer, running, "create_idempotent", 1).requests > 0
+
+
+def test_data_set_that_grows_is_answered_as_it_was_loaded() -> None:
+    data_set = DataSet(tenants=2, large=300)
+    with bare(growth.SETTINGS) as made:
+        growth.load(made, data_set, Progress(disable=True))
+        peer = replace(OURS, name="growth", database=data_set.database)
+        with psycopg.connect(made.server.url("postgres", data_set.database)) as admin:
+            rows = admin.execute(
+                "select (select count(*) from app.projects),"
+                " (select count(*) from audit.events where action = 'project.created')"
+            ).fetchone()
+        with serving(made, peer) as running, growth.asking(made, data_set, running) as asked:
+            asked.check()
+            for endpoint in growth.ENDPOINTS:
+                assert asked.batch("large", endpoint) > 0
+    assert rows == (500, 500)
+
+
+@pytest.fixture(scope="module")
+def isolated() -> Iterator[Stage]:
+    """The bench's server, data set, and copies without isolation."""
+    with isolation.isolated() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("variant", "sealed", "walled"),
+    [("ours", True, True), ("unsealed", False, True), ("trusting", False, False)],
+)
+def test_copy_is_without_the_isolation_it_is_to_be_without(
+    isolated: Stage, variant: str, *, sealed: bool, walled: bool
+) -> None:
+    peer = next(each for each in isolation.VARIANTS if each.name == variant)
+    with psycopg.connect(isolated.url(peer)) as api:
+        api.execute(
+            "select api.get_organisation(%s, 'bench', %s)",
+            [isolated.digest, organisation_id(READING)],
+        )
+        found = api.execute(
+            "select coalesce(current_setting('app.seal', true), '') <> '',"
+            " count(distinct p.organisation_id) = 1 from api.projects as p"
+        ).fetchone()
+    assert found == (sealed, walled)
+
+
+@pytest.mark.parametrize("variant", [each.name for each in isolation.VARIANTS])
+def test_copy_without_isolation_answers_alike(isolated: Stage, variant: str) -> None:
+    peer = next(each for each in isolation.VARIANTS if each.name == variant)
+    with serving(isolated, peer) as running:
+        assert load.check(isolated, running).keys() == peer.endpoints - {"mix"}

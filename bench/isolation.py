@@ -1,0 +1,107 @@
+"""
+What isolation costs: the product beside copies of itself without it: `make bench-isolation`.
+
+One copy trusts its settings, without a seal (peers/unsealed.sql); another is without row-level
+security besides (peers/trusting.sql). Credential, membership and role are asked for in all three,
+and the functions are the same. One connection, by pgbench and over HTTP, the three in turns; nobody
+waits for the disk, which would hide a part of the cost. Writes bench/results/isolation.json.
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from api.failure import Failure
+from bench import load, report
+from bench.compare import RESULTS, machine, show
+from bench.stage import OURS, SETTINGS, Stage, bare, copy, fill, serving
+
+NOT_WAITING = {"fsync": "off", "synchronous_commit": "off", "autovacuum": "off"}
+ENDPOINTS = ("read", "list", "create")
+VARIANTS = (
+    OURS,
+    replace(OURS, name="unsealed", database="bench_unsealed"),
+    replace(OURS, name="trusting", database="bench_trusting"),
+)
+WARM_UP_SECONDS = 1
+
+
+def main() -> int:
+    """Measure, write, print; exit status 1 with one line when something did not go as it must."""
+    parser = argparse.ArgumentParser(prog="make bench-isolation")
+    parser.add_argument("--seconds", type=int, default=2, help="length of a run (2)")
+    parser.add_argument("--rounds", type=int, default=7, help="runs of each kind (7)")
+    parser.add_argument("--note", default="", help="what a reader of the figures should know")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (bench/results)")
+    options = parser.parse_args()
+    try:
+        result = _measure(options.seconds, options.rounds) | {"note": options.note}
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    options.output.mkdir(exist_ok=True)
+    file = options.output / "isolation.json"
+    file.write_text(json.dumps(result, indent=1) + "\n")
+    show([report.isolation_table(result)])
+    print(f"written: {file}")
+    return 0
+
+
+@contextlib.contextmanager
+def isolated() -> Iterator[Stage]:
+    """The server with the data set and its copies, each of them VARIANTS'."""
+    with bare(NOT_WAITING) as made:
+        fill(made)
+        copy(made, "bench_unsealed", "unsealed")
+        copy(made, "bench_trusting", "unsealed", "trusting")
+        made.tokens.update(dict.fromkeys((each.name for each in VARIANTS), made.tokens["ours"]))
+        yield made
+
+
+def _measure(seconds: int, rounds: int) -> dict[str, Any]:
+    """All rounds; what it returns is the file's content."""
+    runs: list[dict[str, Any]] = []
+    with contextlib.ExitStack() as stack:
+        made = stack.enter_context(isolated())
+        running = {each.name: stack.enter_context(serving(made, each)) for each in VARIANTS}
+        lengths = {name: load.check(made, server) for name, server in running.items()}
+        progress = stack.enter_context(Progress())
+        task = progress.add_task("", total=(rounds + 1) * 2 * len(ENDPOINTS))
+        for number in range(rounds + 1):  # the first of them warms up
+            first = number % len(VARIANTS)
+            for client, endpoint in itertools.product(("pgbench", "http"), ENDPOINTS):
+                progress.update(task, description=f"{endpoint}, {client}")
+                for each in VARIANTS[first:] + VARIANTS[:first]:
+                    run = load.run(
+                        made,
+                        each,
+                        running[each.name] if client == "http" else None,
+                        endpoint,
+                        seconds if number else WARM_UP_SECONDS,
+                        lengths[each.name][endpoint],
+                        connections=1,
+                    )
+                    if number:
+                        kind = {"client": client, "endpoint": endpoint, "variant": each.name}
+                        runs.append({"round": number, **kind, **run.record()})
+                progress.advance(task)
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": f'make bench-isolation ARGS="--seconds {seconds} --rounds {rounds}"',
+        "machine": machine(),
+        "settings": SETTINGS | NOT_WAITING | {"connections": 1, "seconds": seconds},
+        "runs": runs,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
