@@ -48,14 +48,16 @@ def draw(result: dict[str, Any], file: Path) -> None:
 def draw_growth(result: dict[str, Any], file: Path) -> None:
     """Write latency by size of the data set as SVG, the typical tenant's beside the large one's."""
     pyplot = _pyplot()
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 5), layout="constrained")
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 5), layout="constrained", sharey=True)
     for (size, endpoints), axis in zip(result["batches"].items(), axes, strict=True):
-        for endpoint, sets in endpoints.items():
+        for number, (endpoint, sets) in enumerate(endpoints.items()):
             found = {int(name): statistics.median(batches) for name, batches in sets.items()}
-            axis.plot(*zip(*found.items(), strict=True), marker="o", label=GROWTH[endpoint])
+            style = {"marker": "os"[number // 10], "linestyle": ("-", "--")[number // 10]}
+            axis.plot(*zip(*found.items(), strict=True), **style, label=GROWTH[endpoint])
         axis.set_title(f"{size} tenant", loc="left", fontweight="bold")
-        axis.set(xscale="log", yscale="log", xlabel="projects", ylabel="milliseconds a request")
+        axis.set(xscale="log", yscale="log", xlabel="projects")
         axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("milliseconds a request")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right", frameon=False)
     figure.savefig(file, metadata={"Date": None})
     pyplot.close(figure)
