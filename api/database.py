@@ -41,6 +41,8 @@ SESSION = {
     "idle_in_transaction_session_timeout": "10000",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
+    # Plans are kept from when a table was still empty, and read it from end to end as it fills.
+    "enable_seqscan": "off",
 }
 
 # Which of these settings the server does not have: a pooler may leave them out.

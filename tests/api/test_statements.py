@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from api.calls import Route
@@ -60,6 +61,30 @@ async def test_request_that_succeeds_takes_one_statement(api: "Api", route: Rout
     acme = await staff(api, "member", "stranger")
     answer = await good(api, acme, route)
     assert answer.status in (200, 201, 204)
+
+
+@samples.each()
+async def test_request_reads_no_table_from_end_to_end(
+    api: "Api", session_database: databases.Database, route: Route
+) -> None:
+    """Not even one that was small when the statement was planned: it grows, and the plan stays."""
+    acme = await staff(api, "member", "stranger")
+    with psycopg.connect(session_database.admin_url) as admin:
+        admin.execute("analyze")
+    before = await whole_reads(api, session_database)
+    await good(api, acme, route)
+    assert await whole_reads(api, session_database) == before
+
+
+async def whole_reads(api: "Api", database: databases.Database) -> list[tuple[str, int]]:
+    """Tables of more than one row, and how often they were read as a whole."""
+    await api.database.fetch_value("select pg_stat_force_next_flush()::text")
+    with psycopg.connect(database.admin_url) as admin:
+        return admin.execute(
+            "select relid::regclass::text, seq_scan from pg_stat_user_tables"
+            " where relid not in ('auth.seal_key'::regclass, 'deploy.schema_version'::regclass)"
+            " order by relid"
+        ).fetchall()
 
 
 @samples.each("/orgs/{organisation_id}")

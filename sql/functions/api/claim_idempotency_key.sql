@@ -19,12 +19,19 @@ declare
     v_request jsonb;
     v_response json;
 begin
-    insert into app.idempotency_keys as k
+    insert into app.idempotency_keys
         (organisation_id, principal_id, endpoint, idempotency_key, request)
     values (p_organisation_id, v_principal_id, p_endpoint, p_idempotency_key, p_request)
-    on conflict (organisation_id, principal_id, claim_id) do update
-    set request = excluded.request, response = null
-    where k.created_at < now() - interval '24 hours';
+    on conflict do nothing;
+    if not found then
+        update app.idempotency_keys as k
+        set request = p_request, response = null
+        where
+            k.organisation_id = p_organisation_id
+            and k.principal_id = v_principal_id
+            and k.claim_id = v_claim_id
+            and k.created_at < now() - interval '24 hours';
+    end if;
     if found then
         return null;
     end if;

@@ -22,8 +22,9 @@ begin
         for update skip locked
     )
 
+    -- Under the policies user_id is what an index is entered by.
     delete from auth.credentials as c
-    where c.digest in (select e.digest from expired as e);
+    where c.user_id = p_user_id and c.digest in (select e.digest from expired as e);
 end
 $$;
 
