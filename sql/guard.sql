@@ -7,8 +7,9 @@
 -- only note what was touched, and a deferred trigger on guard.pending judges it at the end.
 -- `set event_triggers = off`, which takes a superuser, does without.
 --
--- Ours are the schemas of saas_owner. This one belongs to the superuser, with all in it, since a
--- superuser's DDL runs it too: code that saas_owner could exchange would be a way to become one.
+-- Ours are the schemas of saas_owner, and views elsewhere that read from them. This schema belongs
+-- to the superuser, with all in it, since a superuser's DDL runs it too: code that saas_owner could
+-- exchange would be a way to become one.
 create schema if not exists guard;
 comment on schema guard is 'Refuses DDL that would leave a table open. A superuser''s; there only where one ran saas-api bootstrap.';
 
@@ -20,7 +21,21 @@ parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-    with
+    with recursive
+    -- The relation, and if it is a view, all that it reads from.
+    source (oid) as (
+        select p_relation
+        union
+        select d.refobjid
+        from source as s
+        join pg_class as v on v.oid = s.oid and v.relkind in ('v', 'm') and v.relpersistence <> 't'
+        join pg_rewrite as w on w.ev_class = v.oid
+        join pg_depend as d
+            on d.classid = 'pg_rewrite'::regclass
+            and d.objid = w.oid
+            and d.refclassid = 'pg_class'::regclass
+    ),
+
     relation as (
         select
             c.*, c.oid::regclass as name, n.nspname,
@@ -31,36 +46,66 @@ as $$
             ) as has_tenant -- null: there is no such column
         from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
-        where c.oid = p_relation and n.nspowner = 'saas_owner'::regrole
+        where
+            c.oid = p_relation
+            and exists (
+                select
+                from source as s
+                join pg_class as t on t.oid = s.oid
+                join pg_namespace as m on m.oid = t.relnamespace
+                where m.nspowner = 'saas_owner'::regrole
+            )
     ),
 
     public_right as (
-        select r.object, string_agg(distinct lower(a.privilege_type), ', ') as privileges
+        select
+            r.object,
+            coalesce(r.hint, format('revoke all on %s from public', r.object)) as hint,
+            string_agg(distinct lower(a.privilege_type), ', ') as privileges
         from (
-            select 'schema ' || quote_ident(n.nspname), n.oid, n.xmin,
+            select null, 'schema ' || quote_ident(n.nspname), n.oid, n.xmin,
                 coalesce(n.nspacl, acldefault('n', n.nspowner))
             from pg_namespace as n
             union all
-            select 'table ' || c.oid::regclass, c.relnamespace, c.xmin, c.relacl
+            select null, 'table ' || c.oid::regclass, c.relnamespace, c.xmin, c.relacl
             from pg_class as c
             union all
-            select 'table ' || c.oid::regclass, c.relnamespace, a.xmin, a.attacl
+            select null, 'table ' || c.oid::regclass, c.relnamespace, a.xmin, a.attacl
             from pg_attribute as a
             join pg_class as c on c.oid = a.attrelid
             union all
-            select 'function ' || p.oid::regprocedure, p.pronamespace, p.xmin,
+            select null, 'function ' || p.oid::regprocedure, p.pronamespace, p.xmin,
                 coalesce(p.proacl, acldefault('f', p.proowner))
             from pg_proc as p
-        ) as r (object, namespace, written_by, rights)
-        join pg_namespace as n on n.oid = r.namespace and n.nspowner = 'saas_owner'::regrole
+            union all
+            -- Of types everybody may make use as it is.
+            select
+                format(
+                    'alter default privileges for role %s%s revoke all on %s from public',
+                    d.defaclrole::regrole, ' in schema ' || nullif(d.defaclnamespace, 0)::regnamespace,
+                    k.things
+                ),
+                format('%s that %s will make', k.things, d.defaclrole::regrole),
+                nullif(d.defaclnamespace, 0), d.xmin, d.defaclacl
+            from pg_default_acl as d
+            join (
+                values
+                    ('r', 'tables'), ('S', 'sequences'), ('f', 'functions'), ('n', 'schemas'),
+                    ('L', 'large objects')
+            ) as k (kind, things)
+                on k.kind = d.defaclobjtype
+            where d.defaclnamespace <> 0 or d.defaclrole = 'saas_owner'::regrole
+        ) as r (hint, object, namespace, written_by, rights)
+        left join pg_namespace as n on n.oid = r.namespace
         cross join lateral aclexplode(r.rights) as a
         where
             p_relation = 0
+            and (n.nspowner = 'saas_owner'::regrole or r.namespace is null)
             and a.grantee = 0
             -- Only what was written since it began: an older fault is not its own, and must not
             -- stand in its way.
             and age(r.written_by) <= age(p_transaction::xid)
-        group by r.object
+        group by r.object, r.hint
     )
 
     select
@@ -120,7 +165,7 @@ as $$
     union all
     select
         format('PUBLIC has %s on %s', r.privileges, r.object),
-        format('revoke all on %s from public', r.object)
+        r.hint
     from public_right as r;
 $$;
 comment on function guard.faults(oid, xid8) is

@@ -1,6 +1,6 @@
 -- The guard: what a transaction may not leave behind, and what it may.
 begin;
-select plan(70);
+select plan(82);
 set local event_triggers = on;
 
 create function pg_temp.left_by(p_script text)
@@ -303,6 +303,27 @@ values
         'nor have them in a foreign table'
     );
 
+-- Rights of PUBLIC on what is to come.
+insert into scene (script, answer, what)
+values
+    (
+        'alter default privileges in schema app grant select on tables to public',
+        'SA403 PUBLIC has select on tables that saas_owner will make; hint: alter default privileges '
+        'for role saas_owner in schema app revoke all on tables from public',
+        'the owner may not grant PUBLIC the tables to come'
+    ),
+    (
+        'alter default privileges grant usage on schemas to public',
+        'SA403 PUBLIC has usage on schemas that saas_owner will make; hint: alter default privileges '
+        'for role saas_owner revoke all on schemas from public',
+        'nor the schemas'
+    ),
+    (
+        'alter default privileges in schema app grant select on tables to saas_api',
+        'nothing',
+        'the owner may grant a role the tables to come'
+    );
+
 -- Rights of PUBLIC.
 insert into scene (script, answer, what)
 select
@@ -376,6 +397,53 @@ values
         'grant select on reports.t, reports.u to public; grant usage on schema reports to public',
         'nothing',
         'a schema of somebody else is none of the guard''s business'
+    ),
+    (
+        'alter default privileges in schema reports grant select on tables to public',
+        'nothing',
+        'nor is what is to come there'
+    ),
+    (
+        'alter default privileges for role saas_dba grant select on tables to public',
+        'nothing',
+        'nor what is to come of a role that makes nothing of ours'
+    ),
+    (
+        'alter default privileges for role saas_dba in schema audit grant insert on tables to public',
+        'SA403 PUBLIC has insert on tables that saas_dba will make; hint: alter default privileges '
+        'for role saas_dba in schema audit revoke all on tables from public',
+        'a superuser may not grant PUBLIC what anybody is to make in a schema of ours'
+    ),
+    (
+        'create view reports.v as select name from app.projects',
+        'SA403 no policy holds for who reads reports.v; hint: make it a view with (security_invoker = true)',
+        'a view that reads one of our tables is ours, wherever it is'
+    ),
+    (
+        'create view reports.v with (security_invoker) as select name from app.projects',
+        'nothing',
+        'it may be there'
+    ),
+    (
+        'create view reports.v with (security_invoker) as select name from app.projects;'
+        'create view reports.w as select name from reports.v',
+        'SA403 no policy holds for who reads reports.w; hint: make it a view with (security_invoker = true)',
+        'but not read by a view with the rights of its owner'
+    ),
+    (
+        'create materialized view reports.v as select name from app.projects',
+        'SA403 no policy holds for who reads reports.v; hint: make it a view with (security_invoker = true)',
+        'nor kept'
+    ),
+    (
+        'create temporary view v as select name from app.projects',
+        'nothing',
+        'a temporary view is nobody else''s'
+    ),
+    (
+        'create rule r as on insert to reports.totals do also select name from app.projects',
+        'nothing',
+        'a table with a rule that reads one of ours is no view'
     ),
     (
         'alter table reports.totals set schema app',
