@@ -1,6 +1,6 @@
 -- Why a row is hidden: the steps, the verdict, and that the look leaves nothing behind.
 begin;
-select plan(28);
+select plan(30);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -41,6 +41,21 @@ as $$
         p_organisation, p_verb
     ) as e
     where e.step = 'verdict';
+$$;
+
+-- How many looks at an organisation, or at none, a row has taken.
+set local track_functions = 'all';
+create function pg_temp.looks(p_table regclass, p_id text, p_who text, p_organisation text)
+returns bigint
+language plpgsql
+as $$
+declare
+    v_look oid := 'dba.look'::regproc;
+    v_before bigint := coalesce(pg_stat_get_xact_function_calls(v_look), 0);
+begin
+    perform dba.explain_access(p_table, p_id, p_who, p_organisation, 'select');
+    return pg_stat_get_xact_function_calls(v_look) - v_before;
+end
 $$;
 
 set local role saas_dba;
@@ -148,6 +163,23 @@ select is(
     'a row is found in the organisation that its key says'
 );
 select is(
+    pg_temp.looks(
+        'app.projects',
+        format(
+            '{"organisation_id": "%s", "project_id": "%s"}',
+            tests.organisation('Globex'), tests.project('Gemini', 'Globex')
+        ),
+        'viewer@acme.example', null
+    ),
+    2::bigint, 'and in no other: one look as the user, one as an owner there'
+);
+select is(
+    pg_temp.looks(
+        'app.api_keys', tests.user_id('api_key', 'Globex')::text, 'viewer', 'globex'
+    ),
+    2::bigint, 'a row of the organisation asked about is found there first'
+);
+select is(
     (
         select e.result from dba.explain_access(
             'app.projects', tests.project('Vostok')::text, tests.email('owner'), null, 'select'
@@ -214,7 +246,7 @@ select is(
         select count(*) filter (where action = 'dba.impersonated' and actor_type = 'database_role')
         from audit.events where request_id like 'dba:%'
     ),
-    21::bigint,
+    23::bigint,
     'each look is one event, and what was tried on the way is none'
 );
 select is(
