@@ -27,6 +27,16 @@ LAST_BACKOFF_SECONDS = 2.0
 # The server's statement_timeout strikes first; this is for a network that swallows the answer.
 GRACE_SECONDS = 1.0
 
+# Each statement of api.* is planned once a connection, and walks an index in its order (ADR 0018).
+# sql/bootstrap.sql gives these to the role, too.
+PLANNER = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+    "max_parallel_workers_per_gather": "0",
+}
+
 # Sent in the startup packet, which wins over what `alter role saas_api set ...` left behind: a role
 # may do that to itself, and an attacker's setting must not outlive the attack.
 SESSION = {
@@ -41,8 +51,7 @@ SESSION = {
     "idle_in_transaction_session_timeout": "10000",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
-    # Plans are kept from when a table was still empty, and read it from end to end as it fills.
-    "enable_seqscan": "off",
+    **PLANNER,
 }
 
 # Which of these settings the server does not have: a pooler may leave them out.

@@ -72,6 +72,11 @@ alter role saas_api set default_transaction_isolation = 'read committed';
 alter role saas_api set statement_timeout = '5s';
 alter role saas_api set lock_timeout = '5s';
 alter role saas_api set idle_in_transaction_session_timeout = '10s';
+alter role saas_api set plan_cache_mode = force_generic_plan;
+alter role saas_api set enable_seqscan = off;
+alter role saas_api set enable_bitmapscan = off;
+alter role saas_api set enable_sort = off;
+alter role saas_api set max_parallel_workers_per_gather = 0;
 alter role saas_migrator set search_path = pg_catalog;
 alter role saas_migrator set timezone = 'UTC';
 

@@ -13,7 +13,7 @@ import pytest
 
 from api import doctor
 from api.app import create_app
-from api.database import SESSION, Database
+from api.database import PLANNER, SESSION, Database
 from api.policies import databases
 from api.settings import Settings
 from tests import pooler
@@ -112,5 +112,5 @@ def test_documented_settings_are_those_that_the_api_sends() -> None:
     said = dict(re.findall(r"set (\w+) = ([^;]+?)(?:;|'$)", ini["databases"]["saas"]))
     sent = {**SESSION, "statement_timeout": str(Settings().statement_timeout_ms)}
     del sent["timezone"]  # PgBouncer itself keeps it for each client
-    assert {name: value.strip("'") for name, value in said.items()} == sent
+    assert {name: value.strip("'") for name, value in said.items()} | PLANNER == sent
     assert set(re.split(r",\s*", ini["pgbouncer"]["ignore_startup_parameters"])) == set(sent)

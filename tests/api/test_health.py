@@ -17,7 +17,7 @@ from api import __version__, embedded, files
 from api.app import create_app
 from api.calls import Route
 from api.credentials import Credentials, new_session
-from api.database import SESSION
+from api.database import PLANNER, SESSION
 from api.policies import databases
 from api.settings import Settings
 from tests.api import samples
@@ -339,7 +339,7 @@ async def test_every_setting_of_bootstrap_is_sent_at_each_connection() -> None:
         re.MULTILINE,
     )
     assert names
-    assert set(names) <= {*SESSION, "statement_timeout"}
+    assert set(PLANNER) <= set(names) <= {*SESSION, "statement_timeout"}
 
 
 @pytest.mark.parametrize(

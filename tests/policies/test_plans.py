@@ -5,7 +5,9 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 
+from api.database import SESSION
 from api.policies.databases import Database
 
 PROJECTS: LiteralString = """
@@ -29,13 +31,14 @@ LISTS: dict[str, LiteralString] = {
     "events, deep page": EVENTS.format(ALL_EVENTS, AFTER),
     "events, filtered": EVENTS.format("'project.created', null, null, null, null", START),
 }
+PEOPLE = sql.SQL("select {}(tests.credential('owner'), 'r', tests.organisation(), 10, 0)")
 ROWS = 60
 CALLS = """
 select max(s.calls) from pg_catalog.pg_stat_xact_user_functions as s where s.schemaname = 'ctx'
 """
 
 
-def plans(connection: psycopg.Connection, statement: LiteralString) -> list[str]:
+def plans(connection: psycopg.Connection, statement: LiteralString | sql.Composed) -> list[str]:
     """The statements that a list's functions run, each with its plan as it ran."""
     found: list[str] = []
     connection.add_notice_handler(lambda said: found.append(said.message_primary or ""))
@@ -44,9 +47,11 @@ def plans(connection: psycopg.Connection, statement: LiteralString) -> list[str]
         " set local auto_explain.log_min_duration = 0;"
         " set local auto_explain.log_nested_statements = on;"
         " set local auto_explain.log_analyze = on;"
-        " set local auto_explain.log_level = notice;"
-        " set local role saas_api"
+        " set local auto_explain.log_level = notice"
     )
+    for setting in SESSION.items():
+        connection.execute("select set_config(%s, %s, true)", setting)
+    connection.execute("set local role saas_api")
     connection.execute(statement)
     return [each for each in found if "Query Text" in each]
 
@@ -90,6 +95,42 @@ def test_list_walks_an_index_and_asks_the_policies_once_a_statement(
     assert f"{time} <= (" in page[page.index("Index Cond") :]
     if "filtered" not in name:
         assert "Rows Removed by Filter" not in page, "only the page's own rows are looked at"
+
+
+@pytest.mark.parametrize(
+    ("table", "function"),
+    [("memberships", sql.SQL("api.list_members")), ("api_keys", sql.SQL("api.list_api_keys"))],
+)
+def test_page_reads_no_row_beyond_its_own(
+    pgtap_database: Database, table: str, function: sql.SQL
+) -> None:
+    """One more than the page's ten says whether there is another page."""
+    with psycopg.connect(pgtap_database.admin_url) as connection:
+        connection.execute("select tests.new_tenant('Acme')")
+        connection.execute(
+            "insert into app.users (email)"
+            " select n || '@example.com' from generate_series(1, %s) as n",
+            [ROWS],
+        )
+        connection.execute(
+            "insert into app.memberships (organisation_id, user_id, role)"
+            " select tests.organisation(), u.user_id, 'viewer' from app.users as u"
+            " where u.email ~ '^[0-9]+@'"
+        )
+        connection.execute(
+            "insert into app.api_keys (organisation_id, name, prefix, created_by_user_id)"
+            " select tests.organisation(), 'ci', 'saas_AAAAAAAA', tests.user_id('owner')"
+            " from generate_series(1, %s)",
+            [ROWS],
+        )
+        connection.execute("analyze app.users, app.memberships, app.api_keys")
+        ran = plans(connection, PEOPLE.format(function))
+    page = next(each for each in ran if "as page" in each)
+    count = next(each for each in ran if "as counted" in each)
+    assert f"Index Scan Backward using {table}_created_at_idx" in page
+    scanned = [int(rows) for rows in re.findall(r"Scan .*\(actual .* rows=(\d+)", page)]
+    assert max(scanned) == 11, page
+    assert f"Index Only Scan using {table}" in count, "the count reads the index alone"
 
 
 def test_idempotency_key_is_found_by_its_index(pgtap_database: Database) -> None:

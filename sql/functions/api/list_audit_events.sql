@@ -19,11 +19,6 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_bitmapscan = off
-set enable_sort = off
-set max_parallel_workers_per_gather = 0
 as $$
 declare
     v_items json;

@@ -1,6 +1,5 @@
--- Six orders, six statements, each with a plan that is kept: the walk of the order's own index, be
--- it a tenant of ten rows or of ten million. The planner, left alone, plans every call anew and may
--- read the whole table for a count that it believes to be near.
+-- Six orders, six statements, each with a plan that is kept (PLANNER in api/database.py): the walk
+-- of the order's own index, be it a tenant of ten rows or of ten million.
 create or replace function api.list_projects(
     p_credential bytea,
     p_request_id text,
@@ -20,11 +19,6 @@ volatile
 parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_bitmapscan = off
-set enable_sort = off
-set max_parallel_workers_per_gather = 0
 as $$
 declare
     v_time timestamptz := case when p_sort_by <> 'name' then p_after::timestamptz end;
