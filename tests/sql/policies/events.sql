@@ -1,5 +1,17 @@
 begin;
-select plan(193);
+
+-- This month's, the next one's, and whatever else there is.
+set local role saas_owner;
+select audit.prepare_partitions(1);
+reset role;
+create temporary view partition as
+select 'audit.' || c.relname as name
+from pg_catalog.pg_inherits as i
+join pg_catalog.pg_class as c on c.oid = i.inhrelid
+where i.inhparent = 'audit.events'::regclass;
+grant select on table partition to public;
+
+select plan(70 + 41 * (select count(*)::integer from partition));
 
 -- All that is granted.
 select results_eq(
@@ -11,18 +23,8 @@ select results_eq(
     'audit.events is granted to whom it must be and to nobody else'
 );
 
-set local role saas_owner;
-select audit.prepare_partitions(1);
-reset role;
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
-
-create temporary view partition as
-select 'audit.' || c.relname as name
-from pg_catalog.pg_inherits as i
-join pg_catalog.pg_class as c on c.oid = i.inhrelid
-where i.inhparent = 'audit.events'::regclass;
-grant select on table partition to public;
 
 select tests.as('owner');
 select results_eq(
@@ -331,7 +333,7 @@ insert into audit.events (
     organisation_id, occurred_at, action, actor_type, actor_database_role, target_type
 )
 select tests.organisation(), m.at, 'project.created', 'database_role', 'x', 'project'
-from (values (now()), (now() + interval '1 month'), (now() - interval '1 month')) as m (at);
+from (select p.starts_at from audit.partitions() as p union all select '0001-01-01Z') as m (at);
 select throws_ok(
     format(s.statement, p.name), 'SA403', 'audit events are append-only',
     format('a superuser may not %s %s', s.what, p.name)

@@ -5,8 +5,8 @@ select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
 select tests.new_user('second');
 set local session_replication_role = replica;
-update app.memberships set updated_at = '2026-01-01 00:00Z';
-update app.organisations set updated_at = '2026-01-01 00:00Z';
+update app.memberships set updated_at = '2026-01-01 00:00Z' where organisation_id = tests.organisation();
+update app.organisations set updated_at = '2026-01-01 00:00Z' where organisation_id = tests.organisation();
 set local session_replication_role = origin;
 
 -- updated_at.

@@ -3,7 +3,8 @@ select plan(2);
 
 select tests.new_tenant('Acme');
 set local session_replication_role = replica;
-update app.organisations set created_at = '2026-01-01 00:00Z', updated_at = '2026-01-01 00:00Z';
+update app.organisations set created_at = '2026-01-01 00:00Z', updated_at = '2026-01-01 00:00Z'
+where organisation_id = tests.organisation();
 set local session_replication_role = origin;
 
 select tests.as('admin');

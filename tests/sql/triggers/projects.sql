@@ -19,9 +19,9 @@ select results_eq(
 );
 
 select tests.as_superuser();
-update app.projects set updated_at = '2026-01-01 00:00Z';
+update app.projects set updated_at = '2026-01-01 00:00Z' where organisation_id = tests.organisation();
 select results_eq(
-    'select updated_at from app.projects', array[now()],
+    'select updated_at from app.projects where organisation_id = tests.organisation()', array[now()],
     'not even a superuser sets updated_at by the way'
 );
 

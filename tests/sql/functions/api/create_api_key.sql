@@ -105,7 +105,9 @@ select is_empty(
     select from app.api_keys as k
     left join auth.credentials as c using (organisation_id, api_key_id)
     left join app.api_key_uses as u using (organisation_id, api_key_id)
-    where c.digest is null or u.api_key_id is null
+    where
+        k.organisation_id = tests.organisation()
+        and (c.digest is null or u.api_key_id is null)
     $$,
     'each API key has its credential and its use'
 );

@@ -13,7 +13,7 @@ select api.keep_response(tests.organisation(), 'e', 'k', '{"b":1, "a":  "é"}');
 select tests.as_superuser();
 select results_eq(
     $$ select principal_id, endpoint, idempotency_key, response::text from app.idempotency_keys
-    where response is not null $$,
+    where organisation_id = tests.organisation() and response is not null $$,
     $$ values (tests.user_id('admin'), 'e', 'k', '{"b":1, "a":  "é"}') $$,
     'an admin keeps the answer to the one request it is of, to the letter'
 );
@@ -24,7 +24,11 @@ select lives_ok(
 );
 select tests.as_superuser();
 select is_empty(
-    $$ select from app.idempotency_keys where response::text ~ 'poison' $$, 'and changes nothing'
+    $$
+    select from app.idempotency_keys
+    where organisation_id = tests.organisation() and response::text ~ 'poison'
+    $$,
+    'and changes nothing'
 );
 select tests.as_nobody();
 select throws_ok(

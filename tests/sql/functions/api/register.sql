@@ -110,7 +110,7 @@ select results_eq(
     $$
     select u.email, p.salt, p.parameters, p.digest, p.changed_at = now()
     from app.users as u join auth.passwords as p using (user_id)
-    where u.email ~ '^Ada'
+    where u.email ~ '^Ada@Acme'
     $$,
     $$ values ('Ada@Acme.example', sha256('salt'), 'm=8,t=1,p=1', sha256('output'), true) $$,
     'what is stored of a password is a digest of the output'
@@ -123,7 +123,13 @@ select results_eq(
     $$ select n, true from generate_series(1, 10) as n $$,
     'all ten login slots are there from the start'
 );
-select is_empty('select from auth.credentials', 'to register is not to log in');
+select is_empty(
+    $$
+    select from auth.credentials as c join app.users as u using (user_id)
+    where u.email ilike '%@acme.example'
+    $$,
+    'to register is not to log in'
+);
 
 select * from finish();
 rollback;

@@ -3,7 +3,7 @@ select plan(9);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
-update app.api_keys set created_at = '2026-01-01 00:00Z';
+update app.api_keys set created_at = '2026-01-01 00:00Z' where organisation_id in (tests.organisation(), tests.organisation('Globex'));
 
 select tests.as_nobody();
 select lives_ok(
@@ -46,13 +46,13 @@ select results_eq(
 select tests.as_superuser();
 update app.api_keys set revoked_at = now() where organisation_id = tests.organisation('Globex');
 select is_empty(
-    'select from auth.credentials where api_key_id is not null',
+    $$ select from auth.credentials where organisation_id = tests.organisation('Globex') $$,
     'a superuser revokes with a plain update, and the credential goes with it'
 );
 select tests.new_tenant('Initech');
 delete from app.api_keys where organisation_id = tests.organisation('Initech');
 select is_empty(
-    'select from auth.credentials where api_key_id is not null',
+    $$ select from auth.credentials where organisation_id = tests.organisation('Initech') $$,
     'a superuser deletes an API key, and the credential goes with it'
 );
 

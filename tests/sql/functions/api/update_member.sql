@@ -4,7 +4,8 @@ select plan(13);
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
 set local session_replication_role = replica;
-update app.memberships set created_at = '2026-01-01 00:00Z', updated_at = '2026-01-01 00:00Z';
+update app.memberships set created_at = '2026-01-01 00:00Z', updated_at = '2026-01-01 00:00Z'
+where organisation_id in (tests.organisation(), tests.organisation('Globex'));
 set local session_replication_role = origin;
 
 create function pg_temp.change(p_actor text, p_target text, p_role text)
@@ -89,7 +90,10 @@ select tests.as_superuser();
 select results_eq(
     $$
     select u.email, m.role from app.memberships as m join app.users as u using (user_id)
-    where m.updated_at > '2026-01-01 00:00Z' order by u.email
+    where
+        m.organisation_id in (tests.organisation(), tests.organisation('Globex'))
+        and m.updated_at > '2026-01-01 00:00Z'
+    order by u.email
     $$,
     $$
     values

@@ -6,6 +6,9 @@ select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
 select tests.new_project('Apollo', 'Acme');
 select tests.new_project('Gemini', 'Globex');
+-- Under names that no organisation of the database has.
+update app.organisations set name = name || ' of the tests'
+where organisation_id in (tests.organisation(), tests.organisation('Globex'));
 insert into app.idempotency_keys
     (organisation_id, principal_id, endpoint, idempotency_key, request)
 values (tests.organisation('Acme'), tests.user_id('owner'), 'POST /x', 'k', '{}');
@@ -62,28 +65,28 @@ set local role saas_dba;
 
 select is(
     pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'viewer', 'select'),
-    'visible: viewer@acme.example is a viewer of Acme, and read_viewer opens it',
+    'visible: viewer@acme.example is a viewer of Acme of the tests, and read_viewer opens it',
     'a viewer''s own project is visible'
 );
 select is(
     pg_temp.verdict('app.projects', tests.project('Gemini', 'Globex')::text, 'viewer', 'select'),
-    'hidden: viewer@acme.example is a viewer of Acme; the row belongs to Globex',
+    'hidden: viewer@acme.example is a viewer of Acme of the tests; the row belongs to Globex of the tests',
     'a project of another organisation is hidden from a viewer, and the verdict says whose it is'
 );
 select is(
     pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'viewer', 'update'),
-    'refused: viewer@acme.example is a viewer of Acme, and the restrictive policy tenant_isolation '
+    'refused: viewer@acme.example is a viewer of Acme of the tests, and the restrictive policy tenant_isolation '
     || 'does not hold',
     'a viewer may not change a project, by the policy that says so'
 );
 select is(
     pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'member', 'update'),
-    'allowed: member@acme.example is a member of Acme, and update_member opens it',
+    'allowed: member@acme.example is a member of Acme of the tests, and update_member opens it',
     'a member may change a project'
 );
 select is(
     pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'member', 'insert'),
-    'allowed: member@acme.example is a member of Acme, and insert_member opens it',
+    'allowed: member@acme.example is a member of Acme of the tests, and insert_member opens it',
     'a member may add a project'
 );
 select is(
@@ -100,13 +103,13 @@ select is(
     pg_temp.verdict(
         'app.memberships', format('{"user_id": "%s"}', tests.user_id('owner')), 'admin', 'update'
     ),
-    'refused: admin@acme.example is an admin of Acme, and no policy opens it '
+    'refused: admin@acme.example is an admin of Acme of the tests, and no policy opens it '
     || '(update_admin, update_owner)',
     'an admin may not change an owner, and the verdict names the policies that might'
 );
 select is(
     pg_temp.verdict('app.users', tests.user_id('owner')::text, 'member', 'select'),
-    'hidden: member@acme.example is a member of Acme, and no policy opens it '
+    'hidden: member@acme.example is a member of Acme of the tests, and no policy opens it '
     || '(read_admin, read_self)',
     'a colleague is hidden from a member'
 );
@@ -117,17 +120,17 @@ select is(
 );
 select is(
     pg_temp.verdict('app.organisations', tests.organisation('Acme')::text, 'stranger', 'select'),
-    'hidden: stranger@acme.example has entered no organisation; the row belongs to Acme',
+    'hidden: stranger@acme.example has entered no organisation; the row belongs to Acme of the tests',
     'an organisation is hidden from a stranger'
 );
 select is(
     pg_temp.verdict('app.idempotency_keys', '{"idempotency_key": "k"}', 'owner', 'select'),
-    'visible: owner@acme.example is an owner of Acme, and own_principal opens it',
+    'visible: owner@acme.example is an owner of Acme of the tests, and own_principal opens it',
     'an owner sees a key of one''s own'
 );
 select is(
     pg_temp.verdict('app.gadgets', tests.project('small')::text, 'viewer', 'select'),
-    'visible: viewer@acme.example is a viewer of Acme, and small opens it',
+    'visible: viewer@acme.example is a viewer of Acme of the tests, and small opens it',
     'a table of tomorrow is explained'
 );
 select is(
@@ -137,17 +140,17 @@ select is(
 );
 select is(
     pg_temp.verdict('app.open_gadgets', tests.project('open')::text, 'viewer', 'select'),
-    'visible: viewer@acme.example is a viewer of Acme, and row-level security is off',
+    'visible: viewer@acme.example is a viewer of Acme of the tests, and row-level security is off',
     'a row of a table without row-level security is visible to everybody, whatever its policies say'
 );
 select is(
-    pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'api_key', 'update', 'Acme'),
-    'allowed: nobody is an api_key of Acme, and update_member opens it',
+    pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'api_key', 'update', 'Acme of the tests'),
+    'allowed: nobody is an api_key of Acme of the tests, and update_member opens it',
     'an API key may change a project'
 );
 select is(
-    pg_temp.verdict('app.users', tests.user_id('owner')::text, 'api_key', 'select', 'acme'),
-    'hidden: nobody is an api_key of Acme, and the restrictive policy context_first does not hold',
+    pg_temp.verdict('app.users', tests.user_id('owner')::text, 'api_key', 'select', 'acme of the tests'),
+    'hidden: nobody is an api_key of Acme of the tests, and the restrictive policy context_first does not hold',
     'a user is hidden from an API key'
 );
 select is(
@@ -159,7 +162,7 @@ select is(
         ),
         'viewer', 'select'
     ),
-    'hidden: viewer@acme.example is a viewer of Acme; the row belongs to Globex',
+    'hidden: viewer@acme.example is a viewer of Acme of the tests; the row belongs to Globex of the tests',
     'a row is found in the organisation that its key says'
 );
 select is(
@@ -175,7 +178,7 @@ select is(
 );
 select is(
     pg_temp.looks(
-        'app.api_keys', tests.user_id('api_key', 'Globex')::text, 'viewer', 'globex'
+        'app.api_keys', tests.user_id('api_key', 'Globex')::text, 'viewer', 'globex of the tests'
     ),
     2::bigint, 'a row of the organisation asked about is found there first'
 );
@@ -189,15 +192,15 @@ select is(
     null, 'of a row that nobody sees there is no verdict'
 );
 select throws_ok(
-    $$ select * from dba.explain_access('app.projects', 'x', 'god', 'Acme') $$,
-    'SA404', 'no role god in Acme', 'a role that is none is refused'
+    $$ select * from dba.explain_access('app.projects', 'x', 'god', 'Acme of the tests') $$,
+    'SA404', 'no role god in Acme of the tests', 'a role that is none is refused'
 );
 
 select results_eq(
     format(
         $$
         select step, name, kind, result from dba.explain_access(
-            'app.projects', %L, 'viewer@acme.example', 'Acme', 'select'
+            'app.projects', %L, 'viewer@acme.example', 'Acme of the tests', 'select'
         )
         $$,
         tests.project('Gemini', 'Globex')
@@ -214,7 +217,7 @@ select matches(
     (
         select e.compared from dba.explain_access(
             'app.projects', tests.project('Gemini', 'Globex')::text, 'viewer@acme.example',
-            'Acme', 'select'
+            'Acme of the tests', 'select'
         ) as e
         where e.name = 'tenant_isolation'
     ),
@@ -244,14 +247,14 @@ select tests.as_superuser();
 select is(
     (
         select count(*) filter (where action = 'dba.impersonated' and actor_type = 'database_role')
-        from audit.events where request_id like 'dba:%'
+        from audit.events where request_id like 'dba:%' and occurred_at = now()
     ),
     23::bigint,
     'each look is one event, and what was tried on the way is none'
 );
 select is(
     pg_temp.verdict('app.gadgets', tests.project('unsized')::text, 'viewer', 'select'),
-    'hidden: viewer@acme.example is a viewer of Acme, and no policy opens it (small)',
+    'hidden: viewer@acme.example is a viewer of Acme of the tests, and no policy opens it (small)',
     'a superuser finds a row that nobody sees, and null is no yes'
 );
 

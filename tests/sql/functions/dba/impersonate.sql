@@ -6,6 +6,9 @@ select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
 select tests.new_project('Apollo', 'Acme');
 select tests.new_project('Gemini', 'Globex');
+-- Under names that no organisation of the database has.
+update app.organisations set name = name || ' of the tests'
+where organisation_id in (tests.organisation(), tests.organisation('Globex'));
 
 -- A DBA is a member of saas_dba that logs in: saas_dba itself stands in for one here.
 select tests.as_superuser();
@@ -20,20 +23,20 @@ select throws_ok(
     'select from app.projects', '42501', null, 'a DBA reads no table'
 );
 select throws_ok(
-    $$ select dba.impersonate('nobody@acme.example', 'Acme') $$, 'SA404', 'no user nobody@acme.example',
+    $$ select dba.impersonate('nobody@acme.example', 'Acme of the tests') $$, 'SA404', 'no user nobody@acme.example',
     'a DBA cannot become who is not there'
 );
 select throws_ok(
-    $$ select dba.impersonate('owner@globex.example', 'Acme') $$, 'SA404',
-    'owner@globex.example is no member of Acme',
+    $$ select dba.impersonate('owner@globex.example', 'Acme of the tests') $$, 'SA404',
+    'owner@globex.example is no member of Acme of the tests',
     'a DBA cannot become a stranger in an organisation'
 );
 select throws_ok(
-    $$ select dba.impersonate('owner@acme.example', 'Initech') $$, 'SA404', 'no organisation Initech',
+    $$ select dba.impersonate('owner@acme.example', 'Initech of the tests') $$, 'SA404', 'no organisation Initech of the tests',
     'a DBA cannot enter an organisation that is not there'
 );
 select throws_ok(
-    $$ select dba.impersonate_role('god', 'Acme') $$, 'SA404', 'no role god in Acme',
+    $$ select dba.impersonate_role('god', 'Acme of the tests') $$, 'SA404', 'no role god in Acme of the tests',
     'a DBA cannot have a role that is none'
 );
 select throws_ok(
@@ -41,8 +44,10 @@ select throws_ok(
     'nor without an organisation'
 );
 select results_eq(
-    $$ select name, role from gate.tenants('owner@globex.example') $$,
-    $$ values ('Globex', 'owner'), ('Acme', null) $$,
+    $$
+    select name, role from gate.tenants('owner@globex.example') where name ~ ' of the tests$'
+    $$,
+    $$ values ('Globex of the tests', 'owner'), ('Acme of the tests', null) $$,
     'a DBA lists the organisations, those of a user first'
 );
 select throws_ok(
@@ -66,7 +71,7 @@ select tests.as_superuser();
 select results_eq(
     $$
     select action::text, actor_type, actor_database_role, actor_user_id, request_id
-    from audit.events where request_id like 'dba:%' order by audit_event_id
+    from audit.events where request_id like 'dba:%' and occurred_at = now() order by audit_event_id
     $$,
     format(
         $$
@@ -81,7 +86,7 @@ select results_eq(
 select results_eq(
     $$
     select organisation_id, target_type, target_id, changes::jsonb
-    from audit.events where action = 'dba.impersonated'
+    from audit.events where action = 'dba.impersonated' and occurred_at = now()
     $$,
     $$
     values (
@@ -95,16 +100,16 @@ select results_eq(
 -- One after the other in one transaction: each is an event, and what is changed is in the name of who is
 -- on by then.
 set local role saas_dba;
-select dba.impersonate('member@acme.example', 'Acme', read_only => false);
+select dba.impersonate('member@acme.example', 'Acme of the tests', read_only => false);
 reset role;
 set local role saas_dba;
-select dba.impersonate('owner@acme.example', 'Acme', read_only => false);
+select dba.impersonate('owner@acme.example', 'Acme of the tests', read_only => false);
 update app.projects set name = 'Apollo 12' where name = 'Apollo 11';
 select tests.as_superuser();
 select results_eq(
     $$
     select action::text, actor_type, coalesce(actor_user_id, target_id)
-    from audit.events where request_id like 'dba:%' order by audit_event_id offset 2
+    from audit.events where request_id like 'dba:%' and occurred_at = now() order by audit_event_id offset 2
     $$,
     $$
     values
@@ -118,7 +123,7 @@ select results_eq(
 -- A role of nobody in particular.
 set local role saas_dba;
 savepoint nobody;
-select dba.impersonate_role('admin', 'Acme', read_only => false);
+select dba.impersonate_role('admin', 'Acme of the tests', read_only => false);
 select results_eq(
     'select role, user_id, email, api_key_id from dba.whoami()',
     $$ values ('admin', '00000000-0000-0000-0000-000000000000'::uuid, null::text, null::uuid) $$,
@@ -133,7 +138,7 @@ release nobody;
 select tests.as_superuser();
 set local role saas_dba;
 savepoint nobody;
-select dba.impersonate_role('api_key', 'Acme', read_only => false);
+select dba.impersonate_role('api_key', 'Acme of the tests', read_only => false);
 select is(
     (select count(*)::integer from app.projects), 1, 'an API key of nobody reads the projects'
 );
@@ -143,11 +148,11 @@ release nobody;
 
 -- A name that two organisations have.
 select tests.as_superuser();
-update app.organisations set name = 'Acme' where organisation_id = tests.organisation('Globex');
+update app.organisations set name = 'Acme of the tests' where organisation_id = tests.organisation('Globex');
 set local role saas_dba;
 select throws_ok(
-    $$ select dba.impersonate('owner@acme.example', 'Acme') $$, 'SA409',
-    'more than one organisation is named Acme',
+    $$ select dba.impersonate('owner@acme.example', 'Acme of the tests') $$, 'SA409',
+    'more than one organisation is named Acme of the tests',
     'a DBA has to say which of two organisations of one name is meant'
 );
 select matches(
@@ -160,26 +165,26 @@ select tests.as_superuser();
 -- Nobody else.
 select tests.as('owner');
 select throws_ok(
-    $$ select gate.impersonate('owner@acme.example', null, 'Acme') $$, '42501', null,
+    $$ select gate.impersonate('owner@acme.example', null, 'Acme of the tests') $$, '42501', null,
     'an owner may not impersonate'
 );
 select throws_ok(
-    $$ select dba.impersonate('owner@acme.example', 'Acme') $$, '42501', null,
+    $$ select dba.impersonate('owner@acme.example', 'Acme of the tests') $$, '42501', null,
     'an owner may not ask the DBA''s functions'
 );
 select throws_ok('select * from gate.tenants()', '42501', null, 'an owner may not list tenants');
 
 -- Read only, until the transaction ends: so this comes last, and in no savepoint.
 select tests.as_superuser();
-update app.organisations set name = 'Globex' where organisation_id = tests.organisation('Globex');
+update app.organisations set name = 'Globex of the tests' where organisation_id = tests.organisation('Globex');
 set local role saas_dba;
 select throws_ok(
-    $$ select dba.impersonate('viewer@acme.example', 'Acme') $$, '25001',
+    $$ select dba.impersonate('viewer@acme.example', 'Acme of the tests') $$, '25001',
     'read only would end with the savepoint',
     'a DBA does not become a viewer read only in a savepoint, which would end that'
 );
 select matches(
-    dba.impersonate('VIEWER@acme.example', 'acme'), 'viewer of acme, read only',
+    dba.impersonate('VIEWER@acme.example', 'acme of the tests'), 'viewer of acme of the tests, read only',
     'a DBA becomes a user by email and by the name of the organisation, without regard to case'
 );
 select results_eq(
@@ -191,7 +196,7 @@ select results_eq(
     $$,
     $$
     values (
-        'saas_api', true, true, 'viewer@acme.example', 'Acme', 'viewer', true, false
+        'saas_api', true, true, 'viewer@acme.example', 'Acme of the tests', 'viewer', true, false
     )
     $$,
     'an impersonated viewer is what the policies see'
@@ -209,12 +214,12 @@ select throws_ok(
     'and stays so until the transaction ends'
 );
 select throws_ok(
-    $$ select dba.impersonate('owner@acme.example', 'Acme') $$, '42501', null,
+    $$ select dba.impersonate('owner@acme.example', 'Acme of the tests') $$, '42501', null,
     'an impersonated viewer does not become an owner'
 );
 reset role;
 select throws_ok(
-    $$ select dba.impersonate('owner@acme.example', 'Acme', read_only => false) $$, '25006', null,
+    $$ select dba.impersonate('owner@acme.example', 'Acme of the tests', read_only => false) $$, '25006', null,
     'a DBA who was a viewer, read only, does not become an owner who may write'
 );
 savepoint inner_one;

@@ -19,19 +19,19 @@ select is(
 );
 
 -- At most once a minute.
-update app.api_key_uses set last_used_at = now() - interval '59.9 seconds';
+update app.api_key_uses set last_used_at = now() - interval '59.9 seconds' where organisation_id = tests.organisation();
 select tests.as('api_key');
 select tests.as_superuser();
 select is(
     pg_temp.used(), now() - interval '59.9 seconds', 'within a minute a use is not noted again'
 );
-update app.api_key_uses set last_used_at = now() - interval '60 seconds';
+update app.api_key_uses set last_used_at = now() - interval '60 seconds' where organisation_id = tests.organisation();
 select tests.as('api_key');
 select tests.as_superuser();
 select is(pg_temp.used(), now(), 'after a minute it is');
 
 -- Not by those who are refused, nor by people.
-update app.api_key_uses set last_used_at = null;
+update app.api_key_uses set last_used_at = null where organisation_id = tests.organisation();
 select tests.as_nobody();
 select tests.answer($$ select gate.enter($1, 'r', $2, 'members.read') $$, tests.credential('api_key'));
 select tests.as_superuser();
@@ -40,7 +40,11 @@ select tests.as('owner');
 select tests.as_superuser();
 select is(pg_temp.used(), null, 'an owner who enters notes no use of any key');
 select is(
-    (select count(*) from audit.events where actor_type = 'api_key'), 0::bigint,
+    (
+        select count(*) from audit.events
+        where organisation_id = tests.organisation() and actor_type = 'api_key'
+    ),
+    0::bigint,
     'a use is no event of the audit'
 );
 

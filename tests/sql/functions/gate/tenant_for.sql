@@ -67,7 +67,9 @@ select throws_ok(
 );
 select tests.as_superuser();
 select results_eq(
-    'select name from app.projects order by name', array['Apollo', 'Gemini'],
+    $$ select name from app.projects
+    where organisation_id in (tests.organisation(), tests.organisation('Globex')) order by name $$,
+    array['Apollo', 'Gemini'],
     'nobody has written anything'
 );
 
