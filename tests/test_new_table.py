@@ -30,6 +30,15 @@ TESTS = [
     for kind in ("policies", "triggers")
 ]
 
+# Rows of somebody's, as a database in use has them: the tests are of their own.
+THEIRS = """
+select tests.new_tenant('Initech');
+insert into app.invoices (organisation_id, name, deleted_at)
+select tests.organisation('Initech'), n.name, n.deleted_at
+from (values ('Apollo', null), ('Apollo 12', now())) as n (name, deleted_at);
+insert into app.line_items (organisation_id, name) values (tests.organisation('Initech'), 'Gemini');
+"""
+
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -53,12 +62,13 @@ def tree(checkout: Path) -> Tree:
 
 @pytest.fixture(scope="module")
 def database(postgres: Server, tree: Tree) -> Iterator[Database]:
-    """A database made from it, the guard included, as pgTAP files have it."""
+    """A database made from it and in use, the guard included, as pgTAP files have it."""
     with databases.clone(postgres, databases.EMPTY) as fresh:
         migrate.run(fresh.migration_url, tree)
         with psycopg.connect(fresh.admin_url, autocommit=True) as connection:
             pgtap.load(connection)
             connection.execute(databases.HELPERS.read_bytes())
+            connection.execute(THEIRS)
         yield fresh
 
 

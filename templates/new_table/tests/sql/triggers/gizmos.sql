@@ -6,10 +6,11 @@ select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
 insert into app.gizmos (organisation_id, name, created_at, updated_at)
 values (tests.organisation(), 'Apollo', '2026-01-01 00:00Z', '2026-01-01 00:00Z');
-create temporary table before as select audit_event_id from audit.events;
+create temporary table before as
+select audit_event_id from audit.events where occurred_at = now();
 grant select on table before to public;
 
--- The events since the last look, as one text.
+-- The events of this file, which is one moment, since the last look, as one text.
 create function pg_temp.recorded()
 returns text
 language plpgsql
@@ -29,9 +30,13 @@ begin
         )
     into v_events
     from audit.events as e
-    where not exists (select from before as b where b.audit_event_id = e.audit_event_id);
+    where
+        e.occurred_at = now()
+        and not exists (select from before as b where b.audit_event_id = e.audit_event_id);
     insert into before select e.audit_event_id from audit.events as e
-    where not exists (select from before as b where b.audit_event_id = e.audit_event_id);
+    where
+        e.occurred_at = now()
+        and not exists (select from before as b where b.audit_event_id = e.audit_event_id);
     return v_events;
 end
 $$;
@@ -88,16 +93,18 @@ select is(
     'a deleted gizmo that is changed by hand was not deleted again'
 );
 select tests.as_superuser();
-update app.gizmos set deleted_at = null where name = 'Apollo 12';
+update app.gizmos set deleted_at = null
+where organisation_id = tests.organisation() and name = 'Apollo 12';
 select matches(
     pg_temp.recorded(),
     '^gizmo.updated database_role ' || session_user
     || ' {"deleted_at": {"new": null, "old": ".+"}}$',
     'a superuser who brings a gizmo back is recorded as a database role'
 );
-update app.gizmos set deleted_at = now() where name = 'Apollo 12';
+update app.gizmos set deleted_at = now()
+where organisation_id = tests.organisation() and name = 'Apollo 12';
 select pg_temp.recorded();
-delete from app.gizmos;
+delete from app.gizmos where organisation_id = tests.organisation();
 select is(
     pg_temp.recorded(),
     'gizmo.deleted database_role ' || session_user || ' {}, '
@@ -108,7 +115,7 @@ select is_empty(
     $$
     select from audit.events
     where
-        starts_with(action, 'gizmo.')
+        occurred_at = now() and starts_with(action, 'gizmo.')
         and (target_type, organisation_id) is distinct from ('gizmo', tests.organisation())
     $$,
     'every event is of its target and of the organisation'
