@@ -1,5 +1,7 @@
 """The collector of pgTAP files sees what is wrong with one."""
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import psycopg
 import pytest
 
 from api.policies.databases import Database
-from api.policies.tap import TapFailure, judge, run_file
+from api.policies.tap import Outcome, TapFailure, judge, run_file
 
 Complaints = Callable[..., str]
 TEST = "select is(1, {value}, 'one is {value}');"
@@ -51,8 +53,8 @@ def test_file_with_syntax_error_fails_with_its_line(complaints: Complaints) -> N
     assert "example.sql:4: ERROR:" in text
 
 
-def test_file_without_tests_fails(complaints: Complaints) -> None:
-    assert "there are no tests" in complaints("", plan=0)
+def test_file_that_runs_nothing_it_planned_fails(complaints: Complaints) -> None:
+    assert "planned 1 tests, ran 0" in complaints("")
 
 
 def test_file_that_commits_is_not_run(complaints: Complaints) -> None:
@@ -78,6 +80,57 @@ def test_file_that_commits_by_another_word_fails(
     assert "a pgTAP file keeps nothing" in complaints(body)
     with psycopg.connect(pgtap_database.admin_url) as connection:
         assert connection.execute("select to_regclass('public.kept')").fetchone() == (None,)
+
+
+@pytest.mark.parametrize(
+    ("tap", "is_ok"),
+    [
+        ("1..1\nok 1 - one is 1", True),
+        ("1..1\nnot ok 1 - one is 2", False),
+        ("ok 1\nok 2\n1..2", True),
+        ("1..1\nnot ok 1 - later # TODO one day", True),
+        ("1..1\nnot ok 1 - later # todo one day", True),
+        ("1..1\nnot ok 1 - later #TODO", True),
+        ("1..1\nnot ok 1 - later # TODOS", False),
+        ("1..1\nnot ok 1 - the first of two projects \\# TODO", False),
+        ("1..1\nnot ok 1 - a backslash \\\\# TODO", True),
+        ("1..1\nnot ok 1 - both \\# and # TODO one day", True),
+        ("1..1\nnot ok 1 - number # 5 # TODO one day", False),
+        ("1..1\nok 1 # skip no disk", True),
+        ("1..1\nnot ok 1 # SKIP no disk", False),
+        ("1..1\nNOT OK 1", False),
+        ("1..1\nokay 1", False),
+        ("1..1\nok 1 - carriage\rreturn", True),
+        ("1..1\nok 1 - line\u2028not ok 2 - separator", True),
+        ("1..2\nok 1", False),
+        ("1..1\nok 1\nok 2", False),
+        ("ok 1", False),
+        ("", False),
+        ("1..1\nok 1\n1..1", False),
+        ("1..1\n1..1\nok 1", False),
+        ("ok 1\n1..1\n1..1", False),
+        ("ok 1\n1..2\nok 2", False),
+        ("1..2\nok 2\nok 1", False),
+        ("1..2\nok 1\nok 1", False),
+        ("1..2\nok\nok 2", True),
+        ("1..0 # SKIP no disk", True),
+        ("1..0", True),
+        ("1..0\nok 1", False),
+        ("1..1 # SKIP no disk\nok 1", False),
+        ("1..2 todo 2\nok 1\nnot ok 2", True),
+        ("1..1\nok 1\nBail out! no disk", False),
+        ("1..1\nok 1\n  Bail out!", False),
+        ("acme\n1..1\n\nok 1\n# a diagnostic\nglobex", True),
+    ],
+)
+def test_judge_and_prove_are_of_one_mind(tap: str, is_ok: bool, tmp_path: Path) -> None:
+    sentences, wrong = judge(tap, "", 0)
+    assert Outcome(tmp_path, sentences, wrong).is_ok is is_ok
+    if prove := shutil.which("prove"):
+        path = tmp_path / "example.tap"
+        path.write_text(tap, newline="")
+        proven = subprocess.run([prove, "-Qe", "cat", path], capture_output=True, check=False)
+        assert (proven.returncode == 0) is is_ok, proven
 
 
 def test_judge_without_plan_complains() -> None:

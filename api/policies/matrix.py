@@ -19,7 +19,7 @@ and on deploy.schema_version the API, to read it (invariants.sql and guard.sql i
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import LiteralString
@@ -448,9 +448,6 @@ def as_csv(matrix: Matrix) -> str:
     for table, verb in dict.fromkeys((cell.table, cell.verb) for cell in matrix.cells):
         lines.append(",".join((table, verb, *(proven[table, verb, actor] for actor in ACTORS))))
     return "\n".join(lines) + "\n"
-
-
-Tell = Callable[[str], None]
 
 
 def run(directory: Path, *, given: str | None = None, path: Path | None = None) -> Matrix:

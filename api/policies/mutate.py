@@ -75,14 +75,20 @@ class Killer:
         try:
             if self._run(test.begin) or (mutation and self._run(mutation.encode())):
                 return REFUSED
-            return self._run(test.body)
+            complaint = self._run(test.body, tap.Hearing())
+            if self._connection.transaction_status == pq.TransactionStatus.IDLE:
+                raise Failure(f"{test.name} ends its transaction itself")
+            return complaint
         finally:
             self._connection.exec_(b"rollback")
             if self._connection.transaction_status != pq.TransactionStatus.IDLE:
                 raise Failure(f"the scratch server: {self._connection.get_error_message()}")
 
-    def _run(self, statements: bytes) -> str:
-        """The first complaint, '' if there is none; what would follow it is cancelled."""
+    def _run(self, statements: bytes, hearing: tap.Hearing | None = None) -> str:
+        """
+        The first complaint, of PostgreSQL or at a `hearing`, '' if there is none; what would follow
+        it is cancelled.
+        """
         connection, complaint = self._connection, ""
         connection.send_query(statements)
         while True:
@@ -91,9 +97,9 @@ class Killer:
                 connection.consume_input()
             result = connection.get_result()
             if result is None:
-                return complaint
+                return complaint or (_closing(hearing) if hearing else "")
             if not complaint:
-                complaint = _complaint(result)
+                complaint = _error(result) or (_heard(result, hearing) if hearing else "")
                 if complaint:
                     connection.get_cancel().cancel()
 
@@ -102,15 +108,28 @@ class Killer:
         self._connection.finish()
 
 
-def _complaint(result: pq.abc.PGresult) -> str:
-    """The first failing line of TAP, or the error; '' if there is neither."""
-    if result.status == pq.ExecStatus.FATAL_ERROR:
-        return (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"no answer").decode()
-    for row in range(result.ntuples if result.nfields else 0):
-        line = result.get_value(row, 0) or b""
-        if line.startswith((b"not ok", b"# Looks like you planned")):
-            return line.decode().splitlines()[0]
+def _error(result: pq.abc.PGresult) -> str:
+    """What PostgreSQL has to say, '' if all is well."""
+    if result.status != pq.ExecStatus.FATAL_ERROR:
+        return ""
+    return (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"no answer").decode()
+
+
+def _heard(result: pq.abc.PGresult, hearing: tap.Hearing) -> str:
+    """The first line that is bad news, of the rows as psql prints them; '' if there is none."""
+    for row in range(result.ntuples):
+        values = [result.get_value(row, column) or b"" for column in range(result.nfields)]
+        for line in b"|".join(values).decode().split("\n"):
+            hearing.hear(line)
+            if hearing.fails:
+                return line
     return ""
+
+
+def _closing(hearing: tap.Hearing) -> str:
+    """What is wrong once all is said, '' if nothing is."""
+    hearing.close()
+    return hearing.wrong[0] if hearing.wrong else ""
 
 
 def read_tests() -> list[Test]:
@@ -119,10 +138,11 @@ def read_tests() -> list[Test]:
     for path in sorted(files.pgtap_tests().rglob("*.sql")):
         if path == databases.HELPERS:
             continue
-        whole = tap.WHOLE.fullmatch(path.read_text())
-        if whole is None:
-            raise Failure(f"{path} must begin with begin; and end with rollback;")
-        found.append(Test(path, whole["begin"].encode(), whole["body"].encode()))
+        try:
+            begin, body = tap.read(path)
+        except tap.TapFailure as refused:
+            raise Failure(str(refused)) from None
+        found.append(Test(path, begin.encode(), body.encode()))
     return found
 
 

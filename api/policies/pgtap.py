@@ -32,7 +32,7 @@ DEBIANS = "/usr/share/postgresql"
 def find_share() -> Path | None:
     """
     The folder to add to extension_control_path; None when the server has pgTAP of its own, or
-    when none can be had, which `ensure` then says.
+    when none can be had, which `script` then says.
     """
     if (SERVERS_OWN / "extension" / "pgtap.control").exists():
         return None

@@ -70,6 +70,31 @@ def test_mutation_that_postgresql_refuses_is_no_mutant(
     )
 
 
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("select is(1, 1); select is(1, 2, 'one is 2');", "not ok 2 - one is 2"),
+        ("select is(1, 1);", "planned 2 tests, ran 1"),
+        ("select is(1, 1); select todo('one day', 1); select is(1, 2);", ""),
+    ],
+)
+def test_one_judge_hears_mutants_and_the_suite(killer: Killer, body: str, complaint: str) -> None:
+    body = f"select plan(2); {body} select * from finish();"
+    test = mutate.Test(files.pgtap_tests() / "x.sql", b"begin", body.encode())
+    assert killer.fails(test) == complaint
+
+
+def test_test_that_could_leave_something_behind_is_refused(
+    killer: Killer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Failure, match="ends its transaction itself"):
+        killer.fails(mutate.Test(files.pgtap_tests() / "x.sql", b"begin", b"end;"))
+    (tmp_path / "x.sql").write_text("begin; select 1;\ncommit; begin; rollback;")
+    monkeypatch.setattr(files, "pgtap_tests", lambda: tmp_path)
+    with pytest.raises(Failure, match=r"x\.sql is one transaction of plain SQL: no commit in it"):
+        mutate.read_tests()
+
+
 def test_table_of_tomorrow_has_its_mutants_and_they_survive_until_it_is_tested(
     killer: Killer, tests: dict[str, mutate.Test], pgtap_database: Database
 ) -> None:
