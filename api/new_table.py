@@ -18,6 +18,8 @@ from api import files
 from api.failure import Failure
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+# Of one spelling or another (categories, movies; branches, caches; statuses, houses), or no plural.
+UNTOLD = re.compile(r"(?:ie|oe|[^s]se|[^t]che|ze|ve|(?:\b|_)axe|[ius])s\Z")
 LONGEST = 20  # with which the templates keep to WIDTH, and constraints to their 63 characters
 WIDTH = 100
 
@@ -122,10 +124,12 @@ def _noun(plural: str, singular: str | None) -> Noun:
 
 
 def _singular(plural: str) -> str:
-    for ending, instead in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("sses", "ss")):
-        if plural.endswith(ending):
-            return plural.removesuffix(ending) + instead
-    return plural.removesuffix("xes") + "x" if plural.endswith("xes") else plural.removesuffix("s")
+    """One of it. Errors: Failure where the spelling does not tell."""
+    if UNTOLD.search(plural):
+        raise Failure(
+            f"what one of {plural} is cannot be told from its spelling: say it with --singular"
+        )
+    return plural.removesuffix("es" if plural.endswith(("sses", "shes", "tches", "xes")) else "s")
 
 
 def _refuse_taken(root: Path, noun: Noun, new: Sequence[Change]) -> None:

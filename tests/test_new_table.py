@@ -172,9 +172,9 @@ def test_longest_name_keeps_to_the_width_of_a_line() -> None:
     ("plural", "singular"),
     [
         ("invoices", "invoice"),
-        ("categories", "category"),
+        ("line_queues", "line_queue"),
         ("boxes", "box"),
-        ("branches", "branch"),
+        ("batches", "batch"),
         ("wishes", "wish"),
         ("addresses", "address"),
     ],
@@ -182,6 +182,20 @@ def test_longest_name_keeps_to_the_width_of_a_line() -> None:
 def test_singular_is_found(plural: str, singular: str) -> None:
     changes = new_table.plan(ROOT, plural)
     assert any(f"{singular}_id uuid not null" in change.after for change in changes)
+
+
+@pytest.mark.parametrize(
+    "plural",
+    [
+        *("statuses", "movies", "aliases", "heroes", "caches", "cookies", "series", "quizzes"),
+        *("knives", "axes", "bus", "analysis", "address", "line_statuses"),
+    ],
+)
+def test_singular_that_the_spelling_does_not_tell_is_asked_for(plural: str) -> None:
+    with pytest.raises(Failure, match=f"what one of {plural} is cannot be told .* --singular$"):
+        new_table.plan(ROOT, plural)
+    changes = new_table.plan(ROOT, plural, "status")
+    assert any("status_id uuid not null" in change.after for change in changes)
 
 
 def test_singular_may_be_given() -> None:
