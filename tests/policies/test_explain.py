@@ -12,13 +12,16 @@ from api.policies.databases import Database
 
 PEOPLE = ("owner", "admin", "member", "viewer", "stranger")
 ACTORS = (*PEOPLE, "api_key")
-ROWS = "select t::text, t.ctid::text, to_jsonb(t)::text from {} as t order by t.ctid limit 6"
+ROWS = (
+    "select (t.*)::text, t.ctid::text, to_jsonb((t.*))::text from {} as t order by t.ctid limit 6"
+)
 VERDICTS = """
 select verb, result, compared from dba.explain_access(%s::regclass, %s, %s, %s)
 where step = 'verdict'
 """
 DBA = "explaining_dba"
-# Tables with what ours do not have: a rule of its own for each verb, and no row-level security.
+# Tables with what ours do not have: a rule of its own for each verb, no row-level security, names
+# that are words of SQL, and an update that no policy lets begin.
 TOMORROW = """
 create table app.gadgets (
     organisation_id uuid not null, gadget_id uuid not null default uuidv7(), size integer,
@@ -39,6 +42,34 @@ insert into app.gadgets (organisation_id, size)
 select tests.organisation('Acme'), s.size from unnest(array[1, 2, 3, 4, null]) as s (size);
 insert into app.open_gadgets (organisation_id, size)
 values (tests.organisation('Acme'), 1), (tests.organisation('Globex'), 1);
+create table app.notes (
+    organisation_id uuid not null, note_id uuid not null default uuidv7(), t text,
+    "select" integer, "Sel" integer, "user" text, "a ""b.+" integer, notes integer,
+    primary key (organisation_id, note_id)
+);
+alter table app.notes enable row level security, force row level security;
+grant select, insert, update, delete on app.notes to saas_api;
+create policy words on app.notes for all to public
+using ("select" = "Sel" and "user" <> 'saas_api' and "a ""b.+" > 0 and t <> 'y' and notes > 0);
+insert into app.notes (organisation_id, t, "select", "Sel", "user", "a ""b.+", notes)
+select tests.organisation('Acme'), w.t, 1, w.sel, w.who, 1, 1
+from (
+    values ('x', 1, 'ada'), ('y', 1, 'ada'), ('x', 2, 'ada'), ('x', 1, 'saas_api')
+) as w (t, sel, who);
+create table app.unopened (like app.gadgets including all);
+alter table app.unopened enable row level security, force row level security;
+grant select, insert, update, delete on app.unopened to saas_api;
+create policy see on app.unopened for select to saas_api using (true);
+create policy alter_any on app.unopened for update to saas_api with check (true);
+create policy add_all on app.unopened for insert to saas_api with check (true);
+create policy wall on app.unopened as restrictive for delete to saas_api using (true);
+insert into app.unopened (organisation_id, size) values (tests.organisation('Acme'), 1);
+create table app.unbegun (like app.unopened including all);
+alter table app.unbegun enable row level security, force row level security;
+grant select, insert, update, delete on app.unbegun to saas_api;
+create policy none_at_all on app.unbegun for update to saas_api;
+create policy all_added on app.unbegun for all to saas_api with check (true);
+insert into app.unbegun (organisation_id, size) values (tests.organisation('Acme'), 1);
 """
 
 

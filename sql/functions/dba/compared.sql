@@ -1,3 +1,5 @@
+-- Word by word, as PostgreSQL writes an expression: a name that is no plain word is quoted, and
+-- what stands in a literal or in a cast is no column.
 create or replace function dba.compared(p_expression text, p_table regclass, p_row text)
 returns text
 language sql
@@ -11,19 +13,20 @@ as $$
         order by position
     )
     from (
-        select a.attname::text, a.attnum::integer
-        from pg_attribute as a
-        where
-            a.attrelid = p_table
+        select distinct w.word[1] as part, coalesce(a.attnum::integer, 1000) as position
+        from regexp_matches(
+            p_expression,
+            '''(?:[^'']|'''')*''|::(?:[\w.]|"(?:[^"]|"")*")+|"(?:[^"]|"")*"'
+            || '|ctx\.\w+\((?:''[^'']*''(?:::text)?)?\)|\w+',
+            'g'
+        ) as w (word)
+        left join pg_attribute as a
+            on a.attrelid = p_table
             and a.attnum > 0
             and not a.attisdropped
-            and regexp_replace(p_expression, '::\w+|''[^'']*''', '', 'g') ~ ('\m' || a.attname || '\M')
             and p_row is not null
-        union
-        select f.call[1], 1000
-        from regexp_matches(
-            p_expression, '(\m(?:ctx\.\w+\((?:''[^'']*''(?:::text)?)?\)|current_user\M))', 'gi'
-        ) as f (call)
+            and quote_ident(a.attname) = w.word[1]
+        where a.attnum is not null or w.word[1] ~ '^ctx\.' or w.word[1] = 'CURRENT_USER'
     ) as parts (part, position);
 $$;
 

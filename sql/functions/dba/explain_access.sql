@@ -45,6 +45,14 @@ begin
         raise exception using
             errcode = '22023', message = 'p_verb is select, insert, update or delete';
     end if;
+    if not exists (
+        select from pg_class as c where c.oid = p_table and c.relkind in ('r', 'p')
+    ) then
+        raise exception using
+            errcode = '22023',
+            message = format('%s is no table', coalesce(p_table::text, 'null')),
+            hint = 'Policies are those of tables: name the one that a view reads.';
+    end if;
     v_row := dba.find_row(p_table, p_id, v_email, v_role, v_organisation);
     perform gate.impersonate(v_email, v_role, v_organisation);
     begin

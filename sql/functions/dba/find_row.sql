@@ -22,7 +22,7 @@ declare
     v_tenant record;
 begin
     if (select r.rolsuper or r.rolbypassrls from pg_roles as r where r.rolname = current_user) then
-        execute format('select t::text from %s as t where %s limit 1', p_table, v_condition)
+        execute format('select (t.*)::text from %s as t where %s limit 1', p_table, v_condition)
         into v_row;
         return v_row;
     end if;

@@ -6,18 +6,16 @@ parallel restricted
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-    select not c.relrowsecurity or coalesce(
-        (
-            select bool_and(s.holds)
-            from (
-                select
-                    coalesce(bool_and(p.result is true) filter (where p.restrictive), true)
-                    and coalesce(bool_or(p.result) filter (where not p.restrictive), false) as holds
-                from dba.policies(p_table, p_verb, p_row) as p
-                group by p.clause
-            ) as s
-        ),
-        false
+    -- A clause that is asked and that no policy has is false: an update is asked both.
+    select not c.relrowsecurity or (
+        select count(*) = case p_verb when 'update' then 2 else 1 end and bool_and(s.holds)
+        from (
+            select
+                coalesce(bool_and(p.result is true) filter (where p.restrictive), true)
+                and coalesce(bool_or(p.result) filter (where not p.restrictive), false) as holds
+            from dba.policies(p_table, p_verb, p_row) as p
+            group by p.clause
+        ) as s
     )
     from pg_class as c
     where c.oid = p_table;

@@ -19,7 +19,7 @@ declare
     v_row text;
 begin
     perform dba.become(p_email, p_role, p_organisation, false);
-    execute format('select t::text from %s as t where %s limit 1', p_table, p_condition) into v_row;
+    execute format('select (t.*)::text from %s as t where %s limit 1', p_table, p_condition) into v_row;
     perform set_config('role', v_myself, true);
     return v_row;
 end

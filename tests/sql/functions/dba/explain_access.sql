@@ -1,6 +1,6 @@
 -- Why a row is hidden: the steps, the verdict, and that the look leaves nothing behind.
 begin;
-select plan(30);
+select plan(34);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -31,6 +31,28 @@ create table app.open_gadgets (like app.gadgets including all);
 grant select on app.open_gadgets to saas_api;
 create policy nobody on app.open_gadgets as restrictive for all to public using (false);
 insert into app.open_gadgets values (tests.organisation('Globex'), tests.project('open'), 1);
+-- Columns whose names are words of SQL, or a short one that a query may give to a table.
+create table app.notes (
+    organisation_id uuid not null, note_id uuid not null, t text,
+    "select" integer, "Sel" integer, "user" text, "a ""b.+" integer, current_user_id integer,
+    primary key (organisation_id, note_id)
+);
+alter table app.notes enable row level security;
+grant select on app.notes to saas_api;
+create policy words on app.notes for select to saas_api using (
+    t = 'x' and "select" = 1 and "Sel" = 2 and "user" <> 'it''s "note_id"' and "a ""b.+" = 3
+    and organisation_id = ctx.tenant_id()
+);
+insert into app.notes values
+    (tests.organisation('Acme'), tests.project('note'), 'x', 1, 2, 'ada', 3, 4);
+-- Whose update no policy lets begin.
+create table app.unopened (like app.gadgets including all);
+alter table app.unopened enable row level security;
+grant select, update on app.unopened to saas_api;
+create policy see on app.unopened for select to saas_api using (true);
+create policy change on app.unopened for update to saas_api with check (true);
+insert into app.unopened values (tests.organisation('Acme'), tests.project('unopened'), 1);
+create view app.seen_gadgets with (security_invoker = true) as select * from app.gadgets;
 
 create function pg_temp.verdict(
     p_table regclass, p_id text, p_actor text, p_verb text, p_organisation text default null
@@ -236,6 +258,34 @@ select throws_ok(
     $$ select * from dba.explain_access('app.idempotency_keys', 'x', 'owner@acme.example') $$,
     '22023', null, 'a table of many key columns asks for them'
 );
+select is(
+    pg_temp.verdict('app.notes', tests.project('note')::text, 'viewer', 'select'),
+    'visible: viewer@acme.example is a viewer of Acme of the tests, and words opens it',
+    'a row is found and judged whatever its columns are called'
+);
+select is(
+    (
+        select e.compared from dba.explain_access(
+            'app.notes', tests.project('note')::text, tests.email('viewer'), null, 'select'
+        ) as e
+        where e.name = 'words'
+    ),
+    format(
+        'organisation_id = %1$s, t = x, "select" = 1, "Sel" = 2, "user" = ada, "a ""b.+" = 3, '
+        || 'ctx.tenant_id() = %1$s',
+        tests.organisation('Acme')
+    ),
+    'a column that is a word of SQL is compared by its value, and a literal is no column'
+);
+select is(
+    pg_temp.verdict('app.unopened', tests.project('unopened')::text, 'member', 'update'),
+    'refused: member@acme.example is a member of Acme of the tests, and no policy opens it (change)',
+    'an update that no policy lets begin is refused, though one would let it end'
+);
+select throws_ok(
+    $$ select * from dba.explain_access('app.seen_gadgets', 'x', 'owner@acme.example') $$,
+    '22023', 'app.seen_gadgets is no table', 'a view is not explained'
+);
 
 -- Nothing stays.
 select results_eq(
@@ -249,7 +299,7 @@ select is(
         select count(*) filter (where action = 'dba.impersonated' and actor_type = 'database_role')
         from audit.events where request_id like 'dba:%' and occurred_at = now()
     ),
-    23::bigint,
+    26::bigint,
     'each look is one event, and what was tried on the way is none'
 );
 select is(
