@@ -38,7 +38,8 @@ PLANNER = {
 }
 
 # Sent in the startup packet, which wins over what `alter role saas_api set ...` left behind: a role
-# may do that to itself, and an attacker's setting must not outlive the attack.
+# may do that to itself, and an attacker's setting must not outlive the attack. There is no sending
+# what takes a superuser: session_replication_role, which silences triggers, is in ROLE_FAULTS.
 SESSION = {
     "search_path": "pg_catalog",
     "timezone": "UTC",
@@ -162,7 +163,8 @@ class Database:
     A pool of at most `size` connections, made when they are needed.
 
     `statements` counts the statements sent for callers. `role_check` is a query that returns one
-    text a row for each reason not to serve with this role; it runs on the first connection.
+    text a row for each reason not to serve with this role; each new connection is asked, since what
+    `alter role all set ...` says holds for those that come later.
     """
 
     def __init__(
@@ -186,6 +188,7 @@ class Database:
             "statement_timeout": str(statement_timeout_ms),
         }
         self._role_check = role_check
+        self._settings_checked = False
         self._idle: list[_Link] = []
         self._waiting: deque[asyncio.Future[_Link | None]] = deque()
         self._open = 0  # connections that are there, being made, or promised to a waiter
@@ -328,8 +331,9 @@ class Database:
                 if reasons:
                     log.critical("database role refused: %s", "; ".join(reasons))
                     raise RoleUnfit("; ".join(reasons))
-                await self._warn_of_missing_settings(connection)
-                self._role_check = None
+                if not self._settings_checked:
+                    await self._warn_of_missing_settings(connection)
+                    self._settings_checked = True
             link = await _link(connection)
         except BaseException:
             connection.terminate()

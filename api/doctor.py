@@ -51,6 +51,12 @@ from reach
 join pg_catalog.pg_class as c on c.relowner = reach.oid and c.relkind in ('r', 'p')
 where not reach.rolsuper
 group by reach.rolname
+union all
+select pg_catalog.format(
+    'no trigger fires for %s, whose session_replication_role is %s',
+    session_user, current_setting('session_replication_role')
+)
+where current_setting('session_replication_role') <> 'origin'
 """
 
 

@@ -67,6 +67,11 @@ def test_good_database_has_no_findings(server: EmbeddedServer) -> None:
             "saas_api is, or can become, saas_owner, which owns tables",
         ),
         (
+            "alter role all set session_replication_role = replica",
+            "alter role all reset session_replication_role",
+            "no trigger fires for saas_api, whose session_replication_role is replica",
+        ),
+        (
             "grant pg_read_all_data to saas_api",
             "revoke pg_read_all_data from saas_api",
             "saas_api is member of pg_read_all_data",

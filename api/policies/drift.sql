@@ -517,6 +517,7 @@ cross join lateral unnest(s.setconfig) as x (setting)
 cross join lateral (
     select
         case
+            when s.setrole = 0 and s.setdatabase = 0 then 'role all'
             when s.setrole = 0 then format('database %I', current_database())
             when s.setdatabase = 0 then format('role %I', pg_get_userbyid(s.setrole))
             else format(
@@ -532,11 +533,9 @@ cross join lateral (
         ) as statement
 ) as m
 where
-    (s.setrole in (select r.oid from roles as r) and s.setdatabase = 0)
-    or (
-        s.setrole in (select 0 union all select r.oid from roles as r)
-        and s.setdatabase
-        = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
+    s.setrole in (select 0 union all select r.oid from roles as r)
+    and s.setdatabase in (
+        0, (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
     )
 union all
 select

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 
+from api import doctor
 from api.database import Database, DatabaseAway, PoolExhausted, RoleUnfit
 from api.policies import databases
 from api.problems import from_exception
@@ -220,6 +221,31 @@ async def test_fetch_with_a_role_that_must_not_serve_is_refused(make_pool: MakeP
     with pytest.raises(RoleUnfit, match="owns a table"):
         await pool.fetch_value(PID)
     assert pool.connections == {"idle": 0, "busy": 0}
+
+
+@pytest.mark.direct
+async def test_later_connection_whose_triggers_are_silenced_is_refused(
+    database: databases.Database, make_pool: MakePool, admin: Any
+) -> None:
+    pool = make_pool(role_check=doctor.ROLE_FAULTS)
+    await pool.fetch_value(PID)
+    await admin.execute(f"alter database {database.name} set session_replication_role = replica")
+    busy = asyncio.create_task(pool.fetch_value("select 1 from pg_sleep(0.5)"))
+    await asyncio.sleep(0.1)
+    with pytest.raises(RoleUnfit, match="no trigger fires for saas_api"):
+        await pool.fetch_value(PID)
+    assert await busy == 1
+
+
+@pytest.mark.direct
+async def test_session_replication_role_is_refused_in_the_startup_packet(
+    database: databases.Database,
+) -> None:
+    """Could it be sent there, SESSION would have it and no check were needed."""
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="session_replication_role"):
+        await asyncpg.connect(
+            database.api_url, server_settings={"session_replication_role": "origin"}
+        )
 
 
 async def test_close_refuses_what_waits_and_what_comes(make_pool: MakePool) -> None:

@@ -214,6 +214,9 @@ TAMPERINGS = {
     "alter role saas_owner login": "role saas_owner",
     "alter role saas_migrator inherit": "role saas_migrator",
     "alter role saas_api reset statement_timeout": "setting statement_timeout of role saas_api",
+    "alter role all set session_replication_role = replica": (
+        "setting session_replication_role of role all"
+    ),
     "alter role saas_api set row_security = off": "setting row_security of role saas_api",
     "grant saas_owner to saas_api with inherit true": (
         "membership of saas_api in saas_owner, inherit true, set true, admin false"
