@@ -35,6 +35,7 @@ PLANNER = {
     "enable_bitmapscan": "off",
     "enable_sort": "off",
     "max_parallel_workers_per_gather": "0",
+    "jit": "off",  # a plan of an average tenant may look dear enough to be compiled
 }
 
 # Sent in the startup packet, which wins over what `alter role saas_api set ...` left behind: a role

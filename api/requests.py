@@ -338,9 +338,12 @@ def _place(cursor: str) -> tuple[str, str]:
     """The key and the id in a cursor (sql/functions/api/cursor.sql). Errors: ValueError."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        key, row_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, UnicodeDecodeError, RecursionError, TypeError) as error:
+        place = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True).decode())
+    except (binascii.Error, UnicodeDecodeError, RecursionError) as error:
         raise ValueError from error
+    if not isinstance(place, list) or len(place) != 2:
+        raise ValueError
+    key, row_id = place
     if not (isinstance(key, str) and isinstance(row_id, str) and UUID.fullmatch(row_id)):
         raise ValueError
     if UNFIT_CHARACTERS.search(key):

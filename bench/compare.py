@@ -60,6 +60,8 @@ def main() -> int:
     parser.add_argument("--note", default="", help="what a reader of the figures should know")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder (bench/results)")
     options = parser.parse_args()
+    if options.output == RESULTS and len(options.peers) < len(PEER_LIST):
+        parser.error("bench/results has all peers, and the documents their figures: say --output")
     try:
         load.find_wrk()
         result = _measure(options.seconds, options.rounds, options.peers) | {"note": options.note}

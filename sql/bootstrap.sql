@@ -77,6 +77,7 @@ alter role saas_api set enable_seqscan = off;
 alter role saas_api set enable_bitmapscan = off;
 alter role saas_api set enable_sort = off;
 alter role saas_api set max_parallel_workers_per_gather = 0;
+alter role saas_api set jit = off;
 alter role saas_migrator set search_path = pg_catalog;
 alter role saas_migrator set timezone = 'UTC';
 

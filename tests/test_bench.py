@@ -28,7 +28,7 @@ def made() -> Iterator[Stage]:
 def test_peer_answers_as_the_data_set_has_it(made: Stage, name: str) -> None:
     peer = ALL[name]
     with serving(made, peer) as running:
-        assert load.check(made, running).keys() == peer.endpoints - {"mix"}
+        assert load.check(made, running).keys() == peer.endpoints
 
 
 @pytest.mark.parametrize("endpoint", sorted(load.PGBENCH))
@@ -91,4 +91,4 @@ def test_copy_is_without_the_isolation_it_is_to_be_without(
 def test_copy_without_isolation_answers_alike(isolated: Stage, variant: str) -> None:
     peer = next(each for each in isolation.VARIANTS if each.name == variant)
     with serving(isolated, peer) as running:
-        assert load.check(isolated, running).keys() == peer.endpoints - {"mix"}
+        assert load.check(isolated, running).keys() == peer.endpoints

@@ -12,7 +12,7 @@ from api.policies.databases import Database
 
 PROJECTS: LiteralString = """
     select api.list_projects(
-        tests.credential('viewer'), 'r', tests.organisation(), 10, 0, {}, 'created_at', 'desc', {}
+        tests.credential('viewer'), 'r', tests.organisation(), 10, 0, {}, {}, {}
     )
 """
 EVENTS: LiteralString = """
@@ -20,13 +20,19 @@ EVENTS: LiteralString = """
         tests.credential('owner'), 'r', tests.organisation(), 10, 0, {}, {}
     )
 """
+NEWEST: LiteralString = "'created_at', 'desc'"
+ORDERS: list[tuple[LiteralString, LiteralString]] = [
+    (column, direction)
+    for column in ("created_at", "updated_at", "name")
+    for direction in ("asc", "desc")
+]
 START: LiteralString = "null, null"
-AFTER: LiteralString = "'2026-01-05 00:00Z', '00000000-0000-7000-8000-000000000000'"
+AFTER: LiteralString = "'2026-01-02 00:00Z', 'ffffffff-ffff-7fff-bfff-ffffffffffff'"
 ALL_EVENTS: LiteralString = "null, null, null, null, null"
 LISTS: dict[str, LiteralString] = {
-    "projects, first page": PROJECTS.format("null, null", START),
-    "projects, deep page": PROJECTS.format("null, null", AFTER),
-    "projects, filtered": PROJECTS.format("'active', 'apollo'", START),
+    "projects, first page": PROJECTS.format("null, null", NEWEST, START),
+    "projects, deep page": PROJECTS.format("null, null", NEWEST, AFTER),
+    "projects, filtered": PROJECTS.format("'active', 'apollo'", NEWEST, START),
     "events, first page": EVENTS.format(ALL_EVENTS, START),
     "events, deep page": EVENTS.format(ALL_EVENTS, AFTER),
     "events, filtered": EVENTS.format("'project.created', null, null, null, null", START),
@@ -54,6 +60,11 @@ def plans(connection: psycopg.Connection, statement: LiteralString | sql.Compose
     connection.execute("set local role saas_api")
     connection.execute(statement)
     return [each for each in found if "Query Text" in each]
+
+
+def rows(plan: str) -> list[int]:
+    """How many rows each scan of a plan has found."""
+    return [int(found) for found in re.findall(r"Scan .*\(actual .* rows=(\d+)", plan)]
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -92,9 +103,27 @@ def test_list_walks_an_index_and_asks_the_policies_once_a_statement(
         assert all("organisation_id = " in condition for condition in scanned), plan
     page = walks[0]
     time = {"projects": "created_at", "events": "occurred_at"}[table]
-    assert f"{time} <= (" in page[page.index("Index Cond") :]
+    entered = [line for line in page.splitlines() if "Index Cond: " in line]
+    assert entered
+    assert all(f"{time} <= (" in line for line in entered)
+    assert "Sort" not in page, "the index has the order"
     if "filtered" not in name:
         assert "Rows Removed by Filter" not in page, "only the page's own rows are looked at"
+        assert max(rows(page)) == 11, "ten, and one that says whether there is another page"
+
+
+@pytest.mark.parametrize(("column", "direction"), ORDERS)
+def test_each_order_of_projects_is_an_indexs_own(
+    pgtap_database: Database, column: LiteralString, direction: LiteralString
+) -> None:
+    order = f"'{column}', '{direction}'"
+    with psycopg.connect(pgtap_database.admin_url) as connection:
+        connection.execute("select tests.new_tenant('Acme')")
+        ran = plans(connection, PROJECTS.format("null, null", order, START))
+    page = next(each for each in ran if "as page" in each)
+    walk = "Index Scan" + (" Backward" if direction == "desc" else "")
+    assert f"{walk} using projects_{column}_idx" in page
+    assert "Sort" not in page
 
 
 @pytest.mark.parametrize(
@@ -128,8 +157,7 @@ def test_page_reads_no_row_beyond_its_own(
     page = next(each for each in ran if "as page" in each)
     count = next(each for each in ran if "as counted" in each)
     assert f"Index Scan Backward using {table}_created_at_idx" in page
-    scanned = [int(rows) for rows in re.findall(r"Scan .*\(actual .* rows=(\d+)", page)]
-    assert max(scanned) == 11, page
+    assert max(rows(page)) == 11, page
     assert f"Index Only Scan using {table}" in count, "the count reads the index alone"
 
 
