@@ -57,6 +57,35 @@ as $$
             )
     ),
 
+    -- What a wall may say, as PostgreSQL words it: the row is of the tenant entered, whatever else is
+    -- asked besides. The gate may read all and write none, the owner clear away what is past its
+    -- time, and the audit's triggers write what no user or API key did.
+    wall (reads, writes) as (
+        select
+            format(
+                '^(%1$s|\(%1$s AND .*'
+                '|\(\(CURRENT_USER = ''saas_gate''::name\) OR %1$s\)'
+                '|\s*CASE CURRENT_USER\s+WHEN ''saas_owner''::name '
+                'THEN \(\w+ < \(now\(\) - ''[^'']+''::interval\)\)\s+ELSE %1$s\s+END)$',
+                t.row
+            ),
+            format(
+                '^(%1$s|\(%1$s AND .*'
+                '|\(\( SELECT \(CURRENT_USER = ''saas_audit''::name\)\) AND '
+                '\(\(actor_type = ANY \(ARRAY\[''database_role''::text, ''anonymous''::text\]\)\) '
+                'OR %1$s\)\))$',
+                t.row
+            )
+        from (
+            values (
+                '\(organisation_id = '
+                '(\( SELECT ctx\.tenant_(id\(\)|for\(''[\w.]+''::text\)) AS \w+\)'
+                '|COALESCE\(\( SELECT ctx\.tenant_id\(\) AS \w+\), '
+                '''00000000-0000-0000-0000-000000000000''::uuid\))\)'
+            )
+        ) as t (row)
+    ),
+
     public_right as (
         select
             r.object,
@@ -119,13 +148,15 @@ as $$
     union all
     select
         format('%s has no tenant', r.name),
-        'give it organisation_id uuid not null, first in its primary key; '
-        || 'a table of no tenant is not for schema app'
+        format(
+            'give it organisation_id uuid not null, first in its primary key; '
+            'a table of no tenant is not for schema %I', r.nspname
+        )
     from relation as r
     where
         r.relkind in ('r', 'p')
-        and r.nspname = 'app'
-        and r.relname <> 'users' -- a person may be of many tenants
+        and r.nspname not in ('auth', 'deploy') -- reached by the gate alone, and by migrations
+        and (r.nspname, r.relname) <> ('app', 'users') -- a person may be of many tenants
         and r.has_tenant is not true
     union all
     select
@@ -135,6 +166,7 @@ as $$
             || 'using (organisation_id = (select ctx.tenant_id()))', r.name
         )
     from relation as r
+    cross join wall as k
     where
         r.has_tenant is not null
         and r.nspname <> 'auth' -- looked up before anybody has entered anywhere
@@ -147,7 +179,8 @@ as $$
                 and not p.polpermissive
                 and p.polcmd = '*'
                 and p.polroles = '{0}'
-                and pg_get_expr(p.polqual, p.polrelid) ~ 'organisation_id = .*ctx\.tenant_'
+                and pg_get_expr(p.polqual, p.polrelid) ~ k.reads
+                and pg_get_expr(coalesce(p.polwithcheck, p.polqual), p.polrelid) ~ k.writes
         )
     union all
     select
@@ -158,8 +191,10 @@ as $$
         r.relkind in ('m', 'f')
         or (
             r.relkind = 'v'
-            and not coalesce(
-                r.reloptions && array['security_invoker=true', 'security_invoker=on'], false
+            and not exists (
+                select
+                from pg_options_to_table(r.reloptions) as o
+                where case when o.option_name = 'security_invoker' then o.option_value::boolean end
             )
         )
     union all

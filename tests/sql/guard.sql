@@ -1,6 +1,6 @@
 -- The guard: what a transaction may not leave behind, and what it may.
 begin;
-select plan(82);
+select plan(100);
 set local event_triggers = on;
 
 create function pg_temp.left_by(p_script text)
@@ -144,7 +144,22 @@ values
         'create table auth.t (t_id uuid not null);'
         'alter table auth.t enable row level security, force row level security',
         'nothing',
-        'a table of another schema needs no tenant'
+        'a table of credentials needs none'
+    ),
+    (
+        'create table audit.t (t_id uuid not null);'
+        'alter table audit.t enable row level security, force row level security;'
+        'create policy open on audit.t using (true); grant select on audit.t to saas_api',
+        'SA403 audit.t has no tenant; hint: give it organisation_id uuid not null, first in its '
+        'primary key; a table of no tenant is not for schema audit',
+        'one of any other schema does'
+    ),
+    (
+        'create table audit.users (t_id uuid not null);'
+        'alter table audit.users enable row level security, force row level security',
+        'SA403 audit.users has no tenant; hint: give it organisation_id uuid not null, first in its '
+        'primary key; a table of no tenant is not for schema audit',
+        'whatever it is called'
     ),
     (
         'alter table app.users add column t text;'
@@ -219,6 +234,95 @@ from (
             'nor is one that does not ask who has entered'
         ),
         (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (organisation_id = (select ctx.tenant_id()))'
+            ' with check (true)',
+            true,
+            'nor is one for reading alone'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (organisation_id = (select ctx.tenant_id()) or true)',
+            true,
+            'nor is one with a way around it'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using ((organisation_id = (select ctx.tenant_id()) and true) or true)',
+            true,
+            'nor one deeper in'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using ((organisation_id = (select ctx.tenant_id())) is not null)',
+            true,
+            'nor one that asks whether it asked'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (organisation_id = organisation_id and '''' <> ''ctx.tenant_id()'')',
+            true,
+            'nor one that only speaks of who has entered'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (organisation_id = (select ctx.user_id()))',
+            true,
+            'nor one that asks for somebody else'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (true)'
+            ' with check (organisation_id = (select ctx.tenant_id()))',
+            true,
+            'nor one for writing alone'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (current_user = ''saas_api'' or organisation_id = (select ctx.tenant_id()))'
+            ' with check (organisation_id = (select ctx.tenant_id()))',
+            true,
+            'nor one that lets the API read all'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (current_user = ''saas_gate'' or organisation_id = (select ctx.tenant_id()))',
+            true,
+            'nor one that lets the gate write all'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (current_user = ''saas_gate'' or organisation_id = (select ctx.tenant_id()))'
+            ' with check (organisation_id = (select ctx.tenant_id()))',
+            false,
+            'the gate may read all'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (organisation_id = (select ctx.tenant_id()) and t_id is not null)'
+            ' with check (organisation_id = (select ctx.tenant_id()) and t_id is not null)',
+            false,
+            'a wall may ask for more'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (organisation_id = coalesce((select ctx.tenant_id()), ''00000000-0000-0000-0000-000000000000''))',
+            false,
+            'who has entered nowhere may have rows of none'
+        ),
+        (
             'create function app.f() returns boolean language sql return true;'
             'create policy read on app.t for select to public using (true);'
             'create policy wall on app.t as restrictive for all to public'
@@ -250,6 +354,22 @@ from (
         (
             'alter policy tenant_isolation on app.projects using (true)', 'app.projects',
             'nor open it'
+        ),
+        (
+            'alter policy tenant_isolation on app.projects with check (true)', 'app.projects',
+            'nor let anything be written through it'
+        ),
+        (
+            'alter policy tenant_isolation on app.idempotency_keys using'
+            ' (case current_user when ''saas_owner'' then true'
+            ' else organisation_id = (select ctx.tenant_id()) end)',
+            'app.idempotency_keys', 'nor be above it'
+        ),
+        (
+            'alter policy tenant_isolation on audit.events with check ((select current_user = ''saas_api'')'
+            ' and (actor_type in (''database_role'', ''anonymous'')'
+            ' or organisation_id = (select ctx.tenant_id())))',
+            'audit.events', 'nor let the API write what nobody did'
         )
 ) as s (script, name, what);
 insert into scene (script, answer, what)
@@ -283,9 +403,16 @@ values
     ),
     (
         'create view api.t with (security_invoker = true) as select 1 as one;'
-        'create view api.u with (security_invoker = on) as select 1 as one',
+        'create view api.u with (security_invoker = on) as select 1 as one;'
+        'create view api.v with (security_barrier, security_invoker = 1) as select 1 as one;'
+        'create view api.w with (security_invoker = yes) as select 1 as one',
         'nothing',
         'it may make one that asks with the reader''s'
+    ),
+    (
+        'create view api.t with (security_barrier, security_invoker = no) as select 1 as one',
+        'SA403 no policy holds for who reads api.t; hint: make it a view with (security_invoker = true)',
+        'and has to say so'
     ),
     (
         'alter view api.projects reset (security_invoker)',
