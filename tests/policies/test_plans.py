@@ -173,3 +173,45 @@ def test_idempotency_key_is_found_by_its_index(pgtap_database: Database) -> None
             " and claim_id = '00000000-0000-0000-0000-000000000000'"
         ).fetchall()
     assert any("Index Cond: " in line and "claim_id = " in line for (line,) in plan), plan
+
+
+def test_last_owner_is_looked_for_among_owners(pgtap_database: Database) -> None:
+    with psycopg.connect(pgtap_database.admin_url) as connection:
+        connection.execute("select tests.new_tenant('Acme')")
+        connection.execute("select tests.new_user('second')")
+        connection.execute(
+            "insert into app.memberships (organisation_id, user_id, role)"
+            " values (tests.organisation(), tests.user_id('second'), 'owner')"
+        )
+        ran = plans(
+            connection,
+            "select api.update_member(tests.credential('owner'), 'r', tests.organisation(),"
+            " tests.user_id('owner'), 'viewer')",
+        )
+    (look,) = (each for each in ran if "m.role = 'owner'" in each)
+    plan = look[look.index("(cost=") :]
+    assert re.search(r"Index (Only )?Scan using memberships_owner_idx", plan), plan
+    assert "Index Cond: (organisation_id = " in plan
+
+
+def test_login_reads_expired_sessions_and_no_live_one(pgtap_database: Database) -> None:
+    with psycopg.connect(pgtap_database.admin_url) as connection:
+        connection.execute("select tests.new_tenant('Acme')")
+        connection.execute(
+            "insert into auth.credentials (digest, user_id, expires_at)"
+            " select sha256(n::text::bytea), tests.user_id('owner'), now() + n * interval '1 hour'"
+            " from generate_series(-2, %s) as n where n <> 0",
+            [ROWS],
+        )
+        ran = plans(
+            connection,
+            "select api.login(tests.email('owner'), 'output', sha256('x'), 900, 'r')",
+        )
+    walks = [each for each in ran if re.search(r"Scan.* on credentials", each)]
+    scanned = [
+        int(rows) for each in walks for rows in re.findall(r"Scan .*\(actual .* rows=(\d+)", each)
+    ]
+    for each in walks:
+        assert "Rows Removed by Filter" not in each, each
+    assert max(scanned) == 2, "the expired ones"
+    assert sum("delete from" in each for each in walks) == 2

@@ -10,21 +10,21 @@ parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-begin
-    insert into auth.credentials (digest, user_id, expires_at)
-    values (p_session, p_user_id, now() + make_interval(secs => p_ttl_seconds));
-    -- Materialized: as a subquery it may be run again for each row, and the limit is none.
-    with expired as materialized (
-        select e.digest
+declare
+    expired cursor for
+        select
         from auth.credentials as e
         where e.user_id = p_user_id and e.expires_at < now()
         limit 10
-        for update skip locked
-    )
-
-    -- Under the policies user_id is what an index is entered by.
-    delete from auth.credentials as c
-    where c.user_id = p_user_id and c.digest in (select e.digest from expired as e);
+        for update skip locked;
+begin
+    insert into auth.credentials (digest, user_id, expires_at)
+    values (p_session, p_user_id, now() + make_interval(secs => p_ttl_seconds));
+    -- By the cursor, and not by a digest: under the policies of DELETE no index is entered by
+    -- more than user_id, and all live sessions would be walked for the expired ones.
+    for v_expired in expired loop
+        delete from auth.credentials where current of expired;
+    end loop;
 end
 $$;
 

@@ -1,0 +1,1 @@
+drop index app.memberships_owner_idx;
