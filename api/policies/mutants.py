@@ -457,7 +457,8 @@ def _mask(text: str) -> str:
 
 def _weaker(text: str) -> Iterator[tuple[str, str]]:
     """Each comparison reversed, each condition left out: what changed, and the text then."""
-    masked = _mask(text)
+    # What RAISE is given is named with an =, which is no comparison.
+    masked = RAISE.sub(lambda place: " " * (len(place[0]) - 1) + ";", _mask(text))
     for place in COMPARISON.finditer(masked):
         other = REVERSED[" ".join(place[0].lower().split())]
         yield (

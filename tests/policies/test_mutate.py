@@ -129,6 +129,7 @@ def test_conditions_and_comparisons_of_a_function_each_have_a_mutant(
     assert "without c.digest = p_credential" in changes
     assert "c.expires_at > clock_timestamp()" in changes
     assert sum("raises nothing" in name for name in of_enter) == 3
+    assert "errcode =" not in changes
 
 
 def test_order_begins_with_the_files_own_test_and_ends_with_the_least_deadly(
