@@ -154,6 +154,9 @@ def test_psql_as_somebody_is_somebody_until_the_transaction_ends(home: Path) -> 
     assert "|admin|Wonka|t\n" in said.stdout
     said = saas_api("psql", "--as", "eve@x.example", "--org", "Wonka", "--", "-c", WHO, home=home)
     assert "no user eve@x.example" in said.stderr
+    # The one abort is of the query asked for: nobody becomes the role that logged in.
+    assert said.stderr.count("current transaction is aborted") == 1
+    assert said.stdout == ""
 
 
 def test_psql_read_only_is_refused_where_a_savepoint_would_end_it(home: Path) -> None:

@@ -12,12 +12,6 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if current_user = 'saas_api' then
-        raise exception using
-            errcode = '42501',
-            message = 'already somebody in this transaction',
-            hint = 'commit or rollback, then once more.';
-    end if;
     perform gate.impersonate(p_email, p_role, p_organisation);
     -- PostgreSQL ends read-only with the savepoint it was set in, be it released. Each open savepoint
     -- that has written holds a lock on its id: this one has now, by the event.

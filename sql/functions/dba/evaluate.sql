@@ -20,10 +20,16 @@ begin
         (select c.relname from pg_class as c where c.oid = p_table)
     ) into v_value;
     return v_value;
+exception
+    when undefined_column then
+        raise exception using
+            errcode = '22023',
+            message = format('a policy of %s asks for more than the row: %s', p_table, sqlerrm),
+            hint = 'System columns, such as ctid, are no part of it.';
 end
 $$;
 
 comment on function dba.evaluate(text, regclass, text) is
-    'What an expression of a policy is for a row, here and now, with the rights of who asks; null without a row, or in a schema that is closed to who asks.';
+    'What an expression of a policy is for a row, here and now, with the rights of who asks; null without a row, or in a schema that is closed to who asks. Raises 22023 for a system column.';
 
 grant execute on function dba.evaluate(text, regclass, text) to saas_api, saas_dba;

@@ -8,15 +8,10 @@ set search_path = pg_catalog, pg_temp
 as $$
     select
         has_schema_privilege('saas_api', c.relnamespace, 'usage')
-        and (
-            has_table_privilege('saas_api', p_table, p_verb)
-            or (
-                p_verb <> 'delete'
-                and has_any_column_privilege(
-                    'saas_api', p_table, case p_verb when 'delete' then 'select' else p_verb end
-                )
-            )
-        )
+        and case p_verb
+            when 'delete' then has_table_privilege('saas_api', p_table, p_verb)
+            else has_any_column_privilege('saas_api', p_table, p_verb)
+        end
     from pg_class as c
     where c.oid = p_table;
 $$;

@@ -16,6 +16,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_no text := case p_verb when 'select' then 'hidden' else 'refused' end;
+    -- WITH CHECK is asked of a new row, and there is none but the old one to ask about.
+    v_as_is text := case p_verb when 'update' then ', for a change that leaves the row as it is' else '' end;
     v_wall text;
     v_doors text;
     v_open text;
@@ -37,17 +39,20 @@ begin
     elsif v_wall is not null and p_whose is not null then
         sentence := format('%s: %s; the row belongs to %s', v_no, p_who, p_whose);
     elsif v_wall is not null then
-        sentence := format('%s: %s, and the restrictive policy %s does not hold', v_no, p_who, v_wall);
+        sentence := format(
+            '%s: %s, and the restrictive policy %s does not hold%s', v_no, p_who, v_wall, v_as_is
+        );
     elsif not dba.holds(p_table, p_verb, p_row) then
         sentence := format(
-            '%s: %s, and no policy opens it (%s)', v_no, p_who, coalesce(v_doors, 'there is none')
+            '%s: %s, and no policy opens it (%s)%s',
+            v_no, p_who, coalesce(v_doors, 'there is none'), v_as_is
         );
     else
         allowed := true;
         sentence := format(
             '%s: %s, and %s',
             case p_verb when 'select' then 'visible' else 'allowed' end, p_who,
-            coalesce(v_open || ' opens it', 'row-level security is off')
+            coalesce(v_open || ' opens it' || v_as_is, 'row-level security is off')
         );
     end if;
 end

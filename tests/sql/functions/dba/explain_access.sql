@@ -1,6 +1,6 @@
 -- Why a row is hidden: the steps, the verdict, and that the look leaves nothing behind.
 begin;
-select plan(34);
+select plan(40);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -52,6 +52,14 @@ grant select, update on app.unopened to saas_api;
 create policy see on app.unopened for select to saas_api using (true);
 create policy change on app.unopened for update to saas_api with check (true);
 insert into app.unopened values (tests.organisation('Acme'), tests.project('unopened'), 1);
+create table app.counters (
+    organisation_id uuid not null, counter_id bigint not null,
+    primary key (organisation_id, counter_id)
+);
+alter table app.counters enable row level security;
+grant select on app.counters to saas_api;
+create policy first_page on app.counters for select to saas_api using (ctid < '(1,0)');
+insert into app.counters values (tests.organisation('Acme'), 7);
 create view app.seen_gadgets with (security_invoker = true) as select * from app.gadgets;
 
 create function pg_temp.verdict(
@@ -98,12 +106,13 @@ select is(
 select is(
     pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'viewer', 'update'),
     'refused: viewer@acme.example is a viewer of Acme of the tests, and the restrictive policy tenant_isolation '
-    || 'does not hold',
+    || 'does not hold, for a change that leaves the row as it is',
     'a viewer may not change a project, by the policy that says so'
 );
 select is(
     pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'member', 'update'),
-    'allowed: member@acme.example is a member of Acme of the tests, and update_member opens it',
+    'allowed: member@acme.example is a member of Acme of the tests, and update_member opens it, '
+    || 'for a change that leaves the row as it is',
     'a member may change a project'
 );
 select is(
@@ -126,7 +135,7 @@ select is(
         'app.memberships', format('{"user_id": "%s"}', tests.user_id('owner')), 'admin', 'update'
     ),
     'refused: admin@acme.example is an admin of Acme of the tests, and no policy opens it '
-    || '(update_admin, update_owner)',
+    || '(update_admin, update_owner), for a change that leaves the row as it is',
     'an admin may not change an owner, and the verdict names the policies that might'
 );
 select is(
@@ -167,7 +176,8 @@ select is(
 );
 select is(
     pg_temp.verdict('app.projects', tests.project('Apollo')::text, 'api_key', 'update', 'Acme of the tests'),
-    'allowed: nobody is an api_key of Acme of the tests, and update_member opens it',
+    'allowed: nobody is an api_key of Acme of the tests, and update_member opens it, '
+    || 'for a change that leaves the row as it is',
     'an API key may change a project'
 );
 select is(
@@ -279,13 +289,53 @@ select is(
 );
 select is(
     pg_temp.verdict('app.unopened', tests.project('unopened')::text, 'member', 'update'),
-    'refused: member@acme.example is a member of Acme of the tests, and no policy opens it (change)',
+    'refused: member@acme.example is a member of Acme of the tests, and no policy opens it (change), '
+    || 'for a change that leaves the row as it is',
     'an update that no policy lets begin is refused, though one would let it end'
 );
 select throws_ok(
     $$ select * from dba.explain_access('app.seen_gadgets', 'x', 'owner@acme.example') $$,
     '22023', 'app.seen_gadgets is no table', 'a view is not explained'
 );
+select throws_ok(
+    $$ select * from dba.explain_access('app.counters', '7', 'owner@acme.example') $$,
+    '22023', 'no single row of app.counters is meant by 7', 'a key that is no UUID is asked for'
+);
+select throws_ok(
+    $$ select * from dba.explain_access('app.projects', '{}', 'owner@acme.example') $$,
+    '22023', 'no single row of app.projects is meant by {}', 'a key of no columns is refused'
+);
+select throws_ok(
+    $$ select * from dba.explain_access('app.counters', '{"counter_id": 7}', 'owner@acme.example') $$,
+    '22023',
+    'a policy of app.counters asks for more than the row: column "ctid" does not exist',
+    'a policy that asks for a system column is not explained'
+);
+
+-- Who finds a row says so to whom it belongs.
+savepoint found;
+select isnt(
+    dba.find_row(
+        'app.projects', tests.project('Gemini', 'Globex')::text, tests.email('viewer'), null, null
+    ),
+    null, 'a DBA finds a row of any tenant'
+);
+select results_eq(
+    $$ select database_role, sealed from dba.whoami() $$, $$ values ('saas_dba', false) $$,
+    'and is nobody again'
+);
+select tests.as_superuser();
+select results_eq(
+    $$
+    select e.organisation_id, e.target_id, e.changes #>> '{role,new}' from audit.events as e
+    where e.action = 'dba.impersonated' and e.occurred_at = now()
+    order by e.audit_event_id desc limit 1
+    $$,
+    $$ values (tests.organisation('Globex'), tests.organisation('Globex'), 'owner') $$,
+    'a row that is found is an event of its organisation, whoever asked'
+);
+rollback to found;
+set local role saas_dba;
 
 -- Nothing stays.
 select results_eq(
@@ -299,8 +349,8 @@ select is(
         select count(*) filter (where action = 'dba.impersonated' and actor_type = 'database_role')
         from audit.events where request_id like 'dba:%' and occurred_at = now()
     ),
-    26::bigint,
-    'each look is one event, and what was tried on the way is none'
+    50::bigint,
+    'each look is one event, and one of who saw the row; what was tried on the way is none'
 );
 select is(
     pg_temp.verdict('app.gadgets', tests.project('unsized')::text, 'viewer', 'select'),

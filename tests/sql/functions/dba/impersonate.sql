@@ -1,6 +1,6 @@
 -- A database administrator becomes somebody, and nobody else can.
 begin;
-select plan(32);
+select plan(33);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -105,6 +105,12 @@ reset role;
 set local role saas_dba;
 select dba.impersonate('owner@acme.example', 'Acme of the tests', read_only => false);
 update app.projects set name = 'Apollo 12' where name = 'Apollo 11';
+reset role;
+set local role saas_dba;
+select results_eq(
+    'select sealed, role from dba.whoami()', 'values (null::boolean, null::text)',
+    'a DBA who is oneself again may not know whether the seal of before holds'
+);
 select tests.as_superuser();
 select results_eq(
     $$
