@@ -63,7 +63,7 @@ class Difference:
     """What is not as the files have it, the file, and the statements that mend it, in order."""
 
     name: str
-    fault: Literal["missing", "different", "made anew", "too much"]
+    fault: Literal["missing", "different", "made anew", "too much", "renamed"]
     source: str | None
     mend: tuple[str, ...]
 
@@ -152,16 +152,23 @@ def read_wanted(connection: psycopg.Connection) -> Catalogue:
 
 
 def compare(wanted: Catalogue, live: Catalogue, tree: files.Tree) -> list[Difference]:
-    """What differs, first what has to go, the last made first, then what has to come."""
-    wanted = {**wanted, **_partitions(wanted, live)}
-    live = {name: fact for name, fact in live.items() if not _goes_with_its_place(fact, live)}
-    remade = {
-        fact.name
-        for fact in wanted.values()
-        if (there := live.get(fact.name)) is None or _is_remade(fact, there)
-    }
+    """What differs: first what has another name, then what has to go, then what has to come."""
     source = _Sources(tree)
     found = []
+    for rename in _renamings(wanted, live):
+        live = rename.applied(live)
+        found.append(
+            Difference(rename.wanted.name, "renamed", source.of(rename.wanted), (rename.mend,))
+        )
+    wanted = {**wanted, **_partitions(wanted, live)}
+    live = {
+        name: fact for name, fact in live.items() if not _goes_with_its_place(fact, wanted, live)
+    }
+    remade: set[str | None] = set()
+    for fact in sorted(wanted.values(), key=lambda fact: fact.phase):
+        there = live.get(fact.name)
+        if there is None or _is_remade(fact, there) or fact.part_of in remade:
+            remade.add(fact.name)
     for fact in reversed(live.values()):
         goes = fact.part_of in remade or (fact.part_of in live and fact.part_of not in wanted)
         if fact.name not in wanted and fact.undo and not goes:
@@ -177,7 +184,7 @@ def compare(wanted: Catalogue, live: Catalogue, tree: files.Tree) -> list[Differ
                 fact.name,
                 "missing" if there is None else "different",
                 source.of(fact),
-                _mend(fact, there),
+                _mend(fact, None if fact.part_of in remade else there),
             )
         )
     return found
@@ -213,18 +220,85 @@ def _partitions(wanted: Catalogue, live: Catalogue) -> Catalogue:
     return {fact.name: fact for fact in facts}
 
 
-def _goes_with_its_place(fact: Fact, live: Catalogue) -> bool:
+def _goes_with_its_place(fact: Fact, wanted: Catalogue, live: Catalogue) -> bool:
     """Keys and checks of a partition that was detached: attached again, they are its parent's."""
-    return (
-        fact.phase in CONSTRAINTS
-        and bool(PARTITION.fullmatch(fact.part_of or ""))
-        and f"place of {fact.part_of} in {PARENT}" not in live
-    )
+    place = f"place of {fact.part_of} in {PARENT}"
+    return fact.phase in CONSTRAINTS and place in wanted and place not in live
+
+
+@dataclass(frozen=True, slots=True)
+class _Renaming:
+    """A table or column that is there by another name. To drop it would take its rows along."""
+
+    wanted: Fact
+    table: str  # of a column, as "table app.projects"
+    old: str
+    new: str
+
+    @property
+    def mend(self) -> str:
+        what = "" if self.wanted.name.startswith("table ") else f"column {self.old} "
+        return f"alter {self.table} rename {what}to {self.new.rpartition('.')[2]}"
+
+    def applied(self, live: Catalogue) -> Catalogue:
+        """The facts once it is renamed; those that read otherwise then are made anew in vain."""
+        pattern = re.compile(rf"\b{re.escape(self.old)}\b")
+        facts = [
+            _replaced(fact, pattern, self.new) if self._concerns(fact) else fact
+            for fact in live.values()
+        ]
+        return {fact.name: fact for fact in facts}
+
+    def _concerns(self, fact: Fact) -> bool:
+        if self.wanted.name.startswith("table "):
+            return True
+        table = self.table.removeprefix("table ")
+        return bool(re.search(rf"\b{re.escape(table)}\b", f"{fact.name} {fact.part_of}"))
+
+
+def _renamings(wanted: Catalogue, live: Catalogue) -> Iterator[_Renaming]:
+    """Where the one thing that is missing is as the one that is too much."""
+    missing = [fact for name, fact in wanted.items() if name not in live]
+    extra = [fact for name, fact in live.items() if name not in wanted]
+    for fact in missing:
+        if not (match := re.fullmatch(r"(table|column) (\w+\.\w+)(?:\.(\w+))?", fact.name)):
+            continue
+        kind, table, column = match.groups()
+        like = [each for each in extra if _shape(each, live) == _shape(fact, wanted)]
+        alike = [each for each in missing if _shape(each, wanted) == _shape(fact, wanted)]
+        if kind == "column" and f"table {table}" not in live:
+            continue  # the table is, and its columns with it
+        if len(like) == len(alike) == 1:
+            old = like[0].name.removeprefix(f"{kind} ")
+            if kind == "column":
+                yield _Renaming(fact, f"table {table}", old.removeprefix(f"{table}."), column)
+            else:
+                yield _Renaming(fact, f"table {old}", old, table)
+
+
+def _shape(fact: Fact, catalogue: Catalogue) -> object:
+    """What two tables of a schema, or two columns of a table, share that differ in name alone."""
+    kind, _, name = fact.name.partition(" ")
+    if kind == "column":
+        table, _, column = name.rpartition(".")
+        return kind, table, fact.state.removeprefix(column)
+    if kind == "table":
+        columns = sorted(
+            each.state
+            for each in catalogue.values()
+            if each.part_of == fact.name and each.name.startswith("column ")
+        )
+        return kind, name.partition(".")[0], fact.state, columns
+    return fact.name
 
 
 def _renamed(fact: Fact, table: str) -> Fact:
+    return _replaced(fact, TEMPLATE, table)
+
+
+def _replaced(fact: Fact, pattern: re.Pattern[str], new: str) -> Fact:
     def rename(text: str | None) -> str | None:
-        return None if text is None else TEMPLATE.sub(table, text)
+        return None if text is None else pattern.sub(new, text)
 
     return replace(
         fact,

@@ -12,7 +12,7 @@
 -- make     where it is missing. Null: it cannot be had from the catalogue
 -- change   where another state is there. Null: undo, and make anew
 -- undo     where no file makes it. Null: it goes with its object
-with
+with recursive
 schemas as (
     select n.oid, n.nspname, n.nspowner, n.nspacl
     from pg_catalog.pg_namespace as n
@@ -96,7 +96,9 @@ objects as (
                 case when r.rolcreatedb then 'createdb' else 'nocreatedb' end,
                 case when r.rolreplication then 'replication' else 'noreplication' end,
                 case when r.rolcanlogin then 'login' else 'nologin' end,
-                case when r.rolinherit then 'inherit' else 'noinherit' end
+                case when r.rolinherit then 'inherit' else 'noinherit' end,
+                'connection limit ' || r.rolconnlimit,
+                'valid until ' || quote_literal(coalesce(r.rolvaliduntil, 'infinity'))
             ) as attributes
     ) as a
     union all
@@ -336,10 +338,22 @@ objects as (
             and d.deptype = 'e'
     )
     union all
+    -- What of ours is sent elsewhere.
+    select
+        122, 'pg_catalog.pg_publication'::regclass, p.oid, 0, format('publication %I', p.pubname),
+        null, null, '', null, null, format('drop publication %I', p.pubname), 0, null, null
+    from pg_catalog.pg_publication as p
+    where exists (
+        select
+        from pg_get_publication_tables(p.pubname) as t
+        join relations as c on c.oid = t.relid
+    )
+    union all
     -- Whatever else may be in a schema: types, operators, aggregates, extensions, ...
     select
         45, d.classid::regclass, d.objid, 0, i.type || ' ' || i.identity, null, null, '', null,
-        null, format('drop %s %s', i.type, i.identity), 0, null, null
+        null, format('drop %s %s', replace(i.type, 'statistics object', 'statistics'), i.identity),
+        0, null, null
     from pg_catalog.pg_depend as d
     cross join lateral pg_identify_object(d.classid, d.objid, 0) as i
     where
@@ -347,6 +361,7 @@ objects as (
         and d.refobjid in (select s.oid from schemas as s)
         and d.classid <> 'pg_catalog.pg_class'::regclass
         and d.classid <> 'pg_catalog.pg_default_acl'::regclass
+        and d.classid <> 'pg_catalog.pg_publication_namespace'::regclass -- goes with its publication
         and not exists (
             select from pg_catalog.pg_proc as p
             where
@@ -378,7 +393,7 @@ rights as (
     cross join lateral aclexplode(c.attacl) as a
     union all
     select
-        format('column %s.%I', v.named, x.attname), 'table ' || v.named,
+        v.noun || ' ' || v.named, 'table ' || v.named,
         format('%s (%I)', a.privilege_type, x.attname), a.grantee, a.is_grantable, v.relowner
     from pg_catalog.pg_attribute as x
     join relations as v on v.oid = x.attrelid and v.relkind not in ('r', 'p')
@@ -391,19 +406,19 @@ rights as (
     where a.grantee = 0 or a.grantee in (select r.oid from roles as r)
 ),
 
--- PostgreSQL's own objects, as far as PUBLIC's and our roles' rights on them are not what initdb gave.
+-- PostgreSQL's own objects, and what is in no schema, as far as PUBLIC's and our roles' rights on them are not what initdb gave.
 own as (
     select
         case p.prokind when 'p' then 'procedure ' else 'function ' end
         || p.oid::regprocedure::text as name,
         'pg_catalog.pg_proc'::regclass as class, p.oid as id,
-        p.proacl as acl, acldefault('f', p.proowner) as usual
+        0 as sub, p.proacl as acl, acldefault('f', p.proowner) as usual, null as column_
     from pg_catalog.pg_proc as p
     where p.pronamespace = 'pg_catalog'::regnamespace and p.proacl is not null
     union all
     select
         'table ' || c.oid::regclass::text, 'pg_catalog.pg_class'::regclass, c.oid,
-        c.relacl, acldefault('r', c.relowner)
+        0, c.relacl, acldefault('r', c.relowner), null
     from pg_catalog.pg_class as c
     where
         c.relnamespace = 'pg_catalog'::regnamespace
@@ -411,14 +426,40 @@ own as (
         and c.relacl is not null
     union all
     select
-        'schema pg_catalog', 'pg_catalog.pg_namespace'::regclass, n.oid, n.nspacl,
-        acldefault('n', n.nspowner)
+        'table ' || c.oid::regclass::text, 'pg_catalog.pg_class'::regclass, c.oid,
+        a.attnum, a.attacl, acldefault('c', c.relowner), quote_ident(a.attname)
+    from pg_catalog.pg_attribute as a
+    join pg_catalog.pg_class as c on c.oid = a.attrelid
+    where c.relnamespace = 'pg_catalog'::regnamespace and a.attacl is not null
+    union all
+    select
+        'schema pg_catalog', 'pg_catalog.pg_namespace'::regclass, n.oid, 0, n.nspacl,
+        acldefault('n', n.nspowner), null
     from pg_catalog.pg_namespace as n
     where n.nspname = 'pg_catalog'
+    union all
+    select
+        format('language %I', l.lanname), 'pg_catalog.pg_language'::regclass, l.oid, 0, l.lanacl,
+        acldefault('l', l.lanowner), null
+    from pg_catalog.pg_language as l
+    union all
+    select
+        format('foreign data wrapper %I', w.fdwname),
+        'pg_catalog.pg_foreign_data_wrapper'::regclass, w.oid, 0, w.fdwacl,
+        acldefault('F', w.fdwowner), null
+    from pg_catalog.pg_foreign_data_wrapper as w
+    union all
+    select
+        format('foreign server %I', f.srvname), 'pg_catalog.pg_foreign_server'::regclass, f.oid,
+        0, f.srvacl, acldefault('S', f.srvowner), null
+    from pg_catalog.pg_foreign_server as f
 ),
 
 own_rights as (
-    select n.name, a.*
+    select
+        n.name, a.grantee, a.is_usual,
+        concat(lower(a.privilege), ' (' || n.column_ || ')') as lower_,
+        concat(a.privilege, ' (' || n.column_ || ')') as privilege
     from own as n
     cross join lateral (
         select
@@ -431,7 +472,7 @@ own_rights as (
                 (
                     select i.initprivs
                     from pg_catalog.pg_init_privs as i
-                    where i.classoid = n.class and i.objoid = n.id and i.objsubid = 0
+                    where i.classoid = n.class and i.objoid = n.id and i.objsubid = n.sub
                 ),
                 n.usual
             )
@@ -440,6 +481,43 @@ own_rights as (
         where now_.grantee is null or then_.grantee is null
     ) as a
     where a.grantee = 0 or a.grantee in (select r.oid from roles as r)
+),
+
+-- Which views read what, by whatever other views.
+reads (reader, oid) as (
+    select v.oid, d.refobjid
+    from pg_catalog.pg_class as v
+    join pg_catalog.pg_rewrite as w on w.ev_class = v.oid
+    join pg_catalog.pg_depend as d
+        on d.classid = 'pg_catalog.pg_rewrite'::regclass
+        and d.objid = w.oid
+        and d.refclassid = 'pg_catalog.pg_class'::regclass
+    where v.relkind in ('v', 'm') and v.relpersistence <> 't'
+),
+
+ours (oid) as (
+    select c.oid from relations as c
+    union
+    select r.reader
+    from reads as r
+    join ours as o on o.oid = r.oid
+),
+
+readers as (
+    select
+        v.oid::regclass::text as named,
+        case v.relkind when 'v' then 'view' else 'materialized view' end as noun
+    from pg_catalog.pg_class as v
+    join ours as o on o.oid = v.oid
+    where
+        v.oid not in (select c.oid from relations as c)
+        and not exists (
+            select
+            from pg_options_to_table(v.reloptions) as p
+            where
+                v.relkind = 'v'
+                and case when p.option_name = 'security_invoker' then p.option_value::boolean end
+        )
 )
 
 select o.phase, o.name, o.part_of, o.shape, o.state, o.make, o.change, o.undo, o.id
@@ -461,7 +539,9 @@ cross join lateral (
 ) as s
 union all
 select
-    140, 'comment of ' || o.name, o.name, null, d.description,
+    140, 'comment of ' || o.name,
+    case when o.state is null then o.part_of else o.name end, -- a view's column is no fact
+    null, d.description,
     s.statement, s.statement, format('comment on %s is null', o.name), o.id
 from objects as o
 join (
@@ -550,6 +630,21 @@ cross join lateral (
         ) as statement
 ) as s
 where c.expression is not null and c.attgenerated = ''
+union all
+select
+    74, format('default of column %s.%I', c.named, a.attname), 'view ' || c.named, null,
+    x.expression, s.statement, s.statement,
+    format('alter view %s alter column %I drop default', c.named, a.attname), 0
+from pg_catalog.pg_attrdef as d
+join relations as c on c.oid = d.adrelid and c.relkind = 'v'
+join pg_catalog.pg_attribute as a on a.attrelid = d.adrelid and a.attnum = d.adnum
+cross join lateral (select pg_get_expr(d.adbin, d.adrelid) as expression) as x
+cross join lateral (
+    select
+        format(
+            'alter view %s alter column %I set default %s', c.named, a.attname, x.expression
+        ) as statement
+) as s
 union all
 select
     f.phase, f.name || ' of table ' || c.named, 'table ' || c.named, null, '',
@@ -723,8 +818,8 @@ cross join lateral (
 ) as g
 cross join lateral (
     select
-        format('grant %s on %s to %s', lower(r.privilege), r.name, g.role) as grant_,
-        format('revoke %s on %s from %s', lower(r.privilege), r.name, g.role) as revoke_
+        format('grant %s on %s to %s', r.lower_, r.name, g.role) as grant_,
+        format('revoke %s on %s from %s', r.lower_, r.name, g.role) as revoke_
 ) as s
 union all
 select
@@ -733,4 +828,14 @@ select
     format('alter function %s not leakproof', p.oid::regprocedure), 0
 from pg_catalog.pg_proc as p
 where p.proleakproof and p.pronamespace not in (select s.oid from schemas as s)
+union all
+-- Views elsewhere that read ours with their owner's rights (ADR 0017).
+select
+    134, format('%s %s with its owner''s rights', r.noun, r.named), null, null, '', null, null,
+    case r.noun
+        when 'view' then format('alter view %s set (security_invoker = true)', r.named)
+        else format('drop %s %s', r.noun, r.named)
+    end,
+    0
+from readers as r
 order by 1, 9, 2;

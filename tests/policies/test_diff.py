@@ -207,8 +207,43 @@ TAMPERINGS = {
         f"place of table {PARTITION} in audit.events"
     ),
     "create table audit.events_of_mine (like audit.events)": "table audit.events_of_mine",
+    "alter table audit.events detach partition audit.events_default": (
+        "place of table audit.events_default in audit.events"
+    ),
+    # names
+    "alter table app.projects rename column description to descr": (
+        "column app.projects.description"
+    ),
+    "alter table app.projects rename to projs": "table app.projects",
+    "alter view api.projects rename column name to nom": "view api.projects",
+    # beside the tables
+    "create statistics app.st on name, status from app.projects": "statistics object app.st",
+    "create publication p for all tables": "publication p",
+    "create publication q for table app.projects": "publication q",
+    "create publication r for tables in schema audit": "publication r",
+    "alter view api.projects alter column status set default 'archived'": (
+        "default of column api.projects.status"
+    ),
+    "create view public.v as select name from app.projects;"
+    " create view public.w as select name from public.v": ("view public.w with its owner's rights"),
+    "create materialized view public.v as select name from app.projects": (
+        "materialized view public.v with its owner's rights"
+    ),
+    "grant select (rolpassword) on pg_authid to saas_api": (
+        "SELECT (rolpassword) on table pg_authid to saas_api"
+    ),
+    "update pg_language set lanpltrusted = true where lanname = 'c';"
+    " grant usage on language c to saas_api": "USAGE on language c to saas_api",
+    "create foreign data wrapper elsewhere;"
+    " grant usage on foreign data wrapper elsewhere to saas_api": (
+        "USAGE on foreign data wrapper elsewhere to saas_api"
+    ),
+    "create foreign data wrapper elsewhere; create server s foreign data wrapper elsewhere;"
+    " grant usage on foreign server s to saas_dba": "USAGE on foreign server s to saas_dba",
     # roles
     "alter role saas_api superuser": "role saas_api",
+    "alter role saas_api connection limit 5": "role saas_api",
+    "alter role saas_api valid until '2031-01-01'": "role saas_api",
     "alter role saas_gate bypassrls": "role saas_gate",
     "alter role saas_dba createrole": "role saas_dba",
     "alter role saas_owner login": "role saas_owner",
@@ -283,6 +318,26 @@ def test_tampering_is_named_and_mended(
     assert compare(wanted, admin) == []
 
 
+@pytest.mark.parametrize(
+    ("statement", "back"),
+    [
+        (
+            "alter table app.projects rename column description to descr",
+            "alter table app.projects rename column descr to description",
+        ),
+        ("alter table app.projects rename to projs", "alter table app.projs rename to projects"),
+    ],
+)
+def test_renamed_keeps_its_rows(
+    statement: str, back: str, wanted: Catalogue, admin: psycopg.Connection
+) -> None:
+    admin.execute(statement.encode())
+    first, *rest = compare(wanted, admin)
+    assert (first.fault, first.mend) == ("renamed", (back,))
+    mends = [each for difference in rest for each in difference.mend]
+    assert not [each for each in mends if each.startswith("drop table") or "drop column" in each]
+
+
 def test_unchanged_database_has_no_difference(wanted: Catalogue, admin: psycopg.Connection) -> None:
     assert compare(wanted, admin) == []
 
@@ -344,6 +399,9 @@ def test_schema_of_the_users_own_is_nobodys_business(
     admin.execute(
         "create schema reports; create table reports.totals (n integer);"
         " create function reports.f() returns integer language sql as 'select 1';"
+        " create view reports.names with (security_barrier, security_invoker = yes)"
+        " as select name from app.projects;"
+        " create publication reports for table reports.totals;"
         " create role report_writer; grant usage on schema reports to report_writer;"
         " grant saas_dba to report_writer"
     )
