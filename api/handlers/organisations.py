@@ -30,7 +30,7 @@ async def create(call: Call) -> web.Response:
 
 async def list_page(call: Call) -> web.Response:
     """
-    A page of the caller's organisations, newest first.
+    A page of the caller's organisations, newest first: by id.
 
     Query: limit, offset, cursor.
     Returns: 200 a page (Call.page) of [organisation].
@@ -39,10 +39,10 @@ async def list_page(call: Call) -> web.Response:
     """
     return await call.page(
         "select body, current_setting('app.next_cursor', true)"
-        " from api.list_organisations($1, $2, $3, $4, $5, $6) as body",
+        " from api.list_organisations($1, $2, $3, $4, $5) as body",
         call.query["limit"],
         call.query["offset"],
-        *call.after,
+        call.after[1],
     )
 
 

@@ -90,6 +90,7 @@ ENTRIES = [
             "find_user(%(vera_email)s)",
             "permits('projects.read')",
             "own_organisations()",
+            "count_own_organisations()",
             "context('app.user_id')",
         )
     ),

@@ -215,3 +215,27 @@ def test_login_reads_expired_sessions_and_no_live_one(pgtap_database: Database) 
         assert "Rows Removed by Filter" not in each, each
     assert max(scanned) == 2, "the expired ones"
     assert sum("delete from" in each for each in walks) == 2
+
+
+def test_page_of_organisations_reads_no_other_organisation(pgtap_database: Database) -> None:
+    """Anybody may add anybody to any number of organisations."""
+    with psycopg.connect(pgtap_database.admin_url) as connection:
+        connection.execute("select tests.new_tenant('Acme')")
+        connection.execute(
+            "with made as (insert into app.organisations (name)"
+            " select 'Spam' from generate_series(1, %s) returning organisation_id)"
+            " insert into app.memberships (organisation_id, user_id, role)"
+            " select m.organisation_id, tests.user_id('owner'), 'viewer' from made as m",
+            [ROWS],
+        )
+        connection.execute("analyze app.organisations, app.memberships")
+        ran = plans(
+            connection, "select api.list_organisations(tests.credential('owner'), 'r', 10, 0)"
+        )
+    page = next(each for each in ran if "from app.memberships as own" in each)
+    count = next(each for each in ran if "as counted" in each)
+    assert "Scan Backward using memberships_user_id_idx" in page
+    assert "Sort" not in page
+    scanned = [int(rows) for rows in re.findall(r"Scan .*\(actual .* rows=(\d+)", page)]
+    assert max(scanned) == 11, page
+    assert "Index Only Scan using memberships_user_id_idx" in count

@@ -16,12 +16,13 @@ begin
         from (
             select
                 u.*,
-                (
-                    select coalesce(json_agg(m order by m.name, m.organisation_id), '[]')
+                array(
+                    select m
                     from (
                         select o.organisation_id, o.name, o.role
                         from gate.own_organisations() as o
                     ) as m
+                    order by m.name, m.organisation_id
                 ) as memberships
             from api.users as u
             where u.user_id = (select ctx.user_id())

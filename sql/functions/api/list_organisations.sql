@@ -3,7 +3,6 @@ create or replace function api.list_organisations(
     p_request_id text,
     p_limit integer,
     p_offset bigint,
-    p_after timestamptz default null,
     p_after_id uuid default null
 )
 returns json
@@ -15,49 +14,41 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_items json;
-    v_total bigint;
     v_next_cursor text;
 begin
     perform gate.enter_user(p_credential, p_request_id);
-    with own as materialized (
-        select o.organisation_id, o.name, o.created_at, o.updated_at
-        from gate.own_organisations() as o
-    ),
-
-    following as (
-        select
-            own as item, own.organisation_id, own.created_at,
-            row_number() over newest_first as place, count(*) over () as number
-        from own
-        where
-            p_after_id is null or (own.created_at, own.organisation_id) < (p_after, p_after_id)
-        window newest_first as (order by own.created_at desc, own.organisation_id desc)
-    ),
-
-    page as (
-        select * from following as f
-        where f.place > p_offset
-        order by f.place
-        limit p_limit
+    with c as materialized (
+        select array(
+            select
+                row(o.organisation_id, o.name, o.created_at, o.updated_at)::api.organisations
+            from gate.own_organisations(p_limit + 1, p_offset, p_after_id) as o
+            order by o.organisation_id desc
+        ) as page
     )
 
     select
-        coalesce(json_agg(p.item order by p.place), '[]'),
-        (select count(*) from own),
-        max(api.cursor(p.created_at::text, p.organisation_id)) filter (
-            where p.place - p_offset = p_limit and p.place < p.number
-        )
-    into v_items, v_total, v_next_cursor
-    from page as p;
-    return api.page(v_items, v_total, p_limit, p_offset, v_next_cursor);
+        array_to_json(c.page[:p_limit]),
+        case when cardinality(c.page) > p_limit
+            then api.cursor(
+                (c.page[p_limit]).created_at::text, (c.page[p_limit]).organisation_id
+            )
+        end
+    into v_items, v_next_cursor
+    from c;
+    return api.page(
+        v_items,
+        coalesce(
+            api.known_total(v_items, p_offset, v_next_cursor is not null, p_after_id),
+            gate.count_own_organisations()
+        ),
+        p_limit,
+        p_offset,
+        v_next_cursor
+    );
 end
 $$;
 
-comment on function api.list_organisations(
-    bytea, text, integer, bigint, timestamptz, uuid
-) is
-    'GET /orgs: those the caller belongs to, newest first. After the row of p_after and p_after_id, unless null. Raises SA401, SA403.';
+comment on function api.list_organisations(bytea, text, integer, bigint, uuid) is
+    'GET /orgs: those the caller belongs to, newest first, as ids of version 7 are. After p_after_id, unless null. Raises SA401, SA403.';
 
-grant execute on function api.list_organisations(
-    bytea, text, integer, bigint, timestamptz, uuid
-) to saas_api;
+grant execute on function api.list_organisations(bytea, text, integer, bigint, uuid) to saas_api;

@@ -62,6 +62,7 @@ select results_eq(
         'dba.whose: saas_api, saas_dba',
         'gate.authenticate: saas_api',
         'gate.context: saas_api, saas_audit',
+        'gate.count_own_organisations: saas_api',
         'gate.create_organisation: saas_api',
         'gate.current_seal: nobody',
         'gate.email_digest: nobody',

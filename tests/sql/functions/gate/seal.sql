@@ -1,6 +1,6 @@
 -- The seal holds for the settings as they stand: not for others, and not in another order.
 begin;
-select plan(138);
+select plan(140);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -42,6 +42,7 @@ from unnest(array[
     $$ ctx.permits('projects.read') $$, $$ gate.permits('projects.read') $$,
     $$ ctx.tenant_for('projects.read') $$, $$ gate.tenant_for('projects.read') $$,
     $$ gate.context('app.tenant_id') $$, 'gate.own_organisations()',
+    'gate.count_own_organisations()',
     $$ gate.find_user('owner@acme.example') $$, $$ gate.create_organisation('x') $$,
     'gate.remove_member(tests.user_id(''viewer''))'
 ]) as a (call);
@@ -55,6 +56,7 @@ from unnest(array[
     $$ ctx.permits('projects.read') $$, $$ gate.permits('projects.read') $$,
     $$ ctx.tenant_for('projects.read') $$, $$ gate.tenant_for('projects.read') $$,
     $$ gate.context('app.tenant_id') $$, 'gate.own_organisations()',
+    'gate.count_own_organisations()',
     $$ gate.find_user('owner@acme.example') $$, $$ gate.create_organisation('x') $$,
     'gate.remove_member(tests.user_id(''viewer''))'
 ]) as a (call);
