@@ -120,6 +120,7 @@ def _mutate(options: argparse.Namespace) -> int:
             given=options.admin_url,
             jobs=options.jobs,
             only=options.only,
+            equivalent=ignored,
             count=lambda total: progress.update(bar, total=total),
             tell=lambda _verdict: progress.advance(bar),
         )

@@ -10,7 +10,7 @@ import select
 import time
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -183,12 +183,14 @@ def run(
     given: str | None = None,
     jobs: int = 2,
     only: str = "",
+    equivalent: Collection[str] = (),
     tell: Callable[[Verdict], None] = lambda _verdict: None,
     count: Callable[[int], None] = lambda _total: None,
 ) -> list[Verdict]:
     """
     Try every mutant whose name holds `only`, in `jobs` scratch databases at a time.
 
+    Those believed to be `equivalent` are tried together: each alone would cost the whole suite.
     `count` hears how many there are, `tell` each verdict as it falls.
     Errors: Failure when a test fails unmutated, or there is no pgTAP to be had.
     """
@@ -210,19 +212,42 @@ def run(
                 killer.close()
                 databases.drop(killer.database)
                 killer = Killer(databases.copy(server, databases.PGTAP))
-            verdict = judge(killer, mutant, order(mutant, tests, kills[mutant.kind]))
+            return judge(killer, mutant, order(mutant, tests, kills[mutant.kind]))
         finally:
             killers.put(killer)
-        kills[mutant.kind][verdict.outcome] += 1
-        tell(verdict)
-        return verdict
 
+    def each(group: Sequence[Mutant]) -> list[Verdict]:
+        verdict = one(replace(group[0], statement=";\n".join(m.statement for m in group)))
+        if len(group) == 1 or verdict.outcome == SURVIVED:
+            verdicts = [Verdict(mutant, verdict.outcome) for mutant in group]
+        else:
+            verdicts = [one(mutant) for mutant in group]
+        for verdict in verdicts:
+            kills[verdict.mutant.kind][verdict.outcome] += 1
+            tell(verdict)
+        return verdicts
+
+    believed = [mutant for mutant in found if mutant.name in equivalent]
+    groups = [*together(believed), *([m] for m in found if m.name not in equivalent)]
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(one, found))
+            return [verdict for verdicts in pool.map(each, groups) for verdict in verdicts]
     finally:
         while not killers.empty():
             killers.get().close()
+
+
+def together(found: Iterable[Mutant]) -> list[list[Mutant]]:
+    """In groups, of which none has two mutants of one file, that could undo each other."""
+    groups: list[list[Mutant]] = []
+    for mutant in found:
+        for group in groups:
+            if all(mutant.path != other.path for other in group):
+                group.append(mutant)
+                break
+        else:
+            groups.append([mutant])
+    return groups
 
 
 def find(directory: Path, *, given: str | None = None, only: str = "") -> list[Mutant]:

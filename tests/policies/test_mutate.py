@@ -176,6 +176,29 @@ def test_equivalent_mutant_without_a_reason_is_refused(tmp_path: Path) -> None:
         mutate.read_ignored(path)
 
 
+def test_believed_equivalents_are_tried_together_but_for_those_of_one_file() -> None:
+    a, b, c = (Mutant("policy", rule, "dropped", "", path) for rule, path in ("1x", "2y", "3x"))
+    assert mutate.together([a, b, c]) == [[a, b], [c]]
+
+
+def test_mutant_that_is_no_equivalent_is_killed_among_those_it_is_tried_with(
+    run_directory: Path,
+) -> None:
+    """The one of another file is an equivalent: what kills the two is no test of its own."""
+    equivalent = "policy update_gate on app.api_key_uses: with check true"
+    wrong = "policy update_gate on app.organisations: dropped"
+    found = mutate.run(
+        run_directory,
+        given=ADMIN_URL,
+        jobs=1,
+        only="policy update_gate",
+        equivalent={equivalent, wrong},
+    )
+    outcomes = {verdict.mutant.name: verdict.outcome for verdict in found}
+    assert outcomes[equivalent] == SURVIVED
+    assert outcomes[wrong] not in (SURVIVED, REFUSED)
+
+
 def test_example_of_the_how_to_is_what_a_survivor_looks_like(run_directory: Path) -> None:
     page = (files.tree().policies.parent / "docs/how-to/mutate-the-policies.md").read_text()
     example = re.search(r'--only "(.*)"\n```\n\n```text\n(.*?)\n```', page, re.DOTALL)
