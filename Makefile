@@ -90,7 +90,7 @@ bench-isolation: $(BENCH_STAMP) ## what row-level security and the seal add to a
 	@$(BENCH)/bin/python -m bench.isolation $(ARGS)
 
 bench-check: $(STAMP) ## count what a request costs, against bench/ceilings.json (ARGS=--write)
-	@$(BIN)/python bench/check.py $(ARGS)
+	@$(BIN)/python -m bench.check $(ARGS)
 
 bench-lock: $(BENCH_STAMP) ## resolve the bench's own dependencies anew (ARGS=--upgrade)
 	@$(subst make lock,make bench-lock,$(COMPILE)) $(ARGS) pyproject.toml bench/requirements.in -o bench/requirements.txt

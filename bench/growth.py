@@ -30,9 +30,8 @@ from rich.progress import Progress, TimeElapsedColumn
 
 from api.failure import Failure
 from bench import plot, report
-from bench.check import Client
 from bench.compare import RESULTS, machine, show
-from bench.load import Request
+from bench.load import Client
 from bench.stage import OURS, Running, Stage, bare, organisation_id, project_id, serving
 from bench.stage import SETTINGS as BARE_SETTINGS
 
@@ -55,10 +54,15 @@ BATCH_SECONDS = 0.25  # after which a batch is over, be it shorter
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """So many typical tenants of EACH projects, and a large one of `large` projects."""
+    """
+    So many typical tenants of EACH projects, and a large one of `large` projects.
+
+    `apart` is the time from one round of the loader to the next, as PostgreSQL's interval.
+    """
 
     tenants: int
     large: int
+    apart: str = "1 hour"
 
     @property
     def database(self) -> str:
@@ -110,7 +114,7 @@ from app.organisations as o
 where o.organisation_id = any (%(asked)s);
 """
 # A round: a project of each typical tenant, and the large one's share. Round and place in it are
-# the id. An hour a round, up to now.
+# the id. Up to now; 10 ms from row to row, where rounds are an hour apart.
 ROUND = """
 with made as (
     insert into app.projects
@@ -134,8 +138,7 @@ with made as (
         generate_series(1, %(tenants)s + %(share)s) as n,
         lateral (
             select
-                now() - (%(rounds)s + 1 - %(round)s) * interval '1 hour'
-                + n * interval '10 milliseconds' as moment
+                now() - (%(rounds)s + 1 - %(round)s - n / 360000.0) * %(apart)s::interval as moment
         ) as m
     returning organisation_id, project_id, name, status, created_at
 )
@@ -178,6 +181,7 @@ def load(made: Stage, data_set: DataSet, progress: Progress) -> int:
         "tenants": data_set.tenants,
         "share": data_set.large // EACH,
         "rounds": EACH,
+        "apart": data_set.apart,
         "user": made.user_id,
         "asked": [organisation_id(n) for n in (LARGE, *data_set.sample())],
     }
@@ -286,9 +290,7 @@ def tenant(connection: psycopg.Connection, data_set: DataSet, number: int) -> Te
 class Asked:
     """A data set that is served, and its tenants: {"typical": some, "large": one}."""
 
-    def __init__(
-        self, data_set: DataSet, client: Client, token: str, admin: psycopg.Connection
-    ) -> None:
+    def __init__(self, data_set: DataSet, client: Client, admin: psycopg.Connection) -> None:
         self.data_set = data_set
         self.tenants = {
             "typical": [tenant(admin, data_set, number) for number in data_set.sample()],
@@ -296,7 +298,6 @@ class Asked:
         }
         self._turns = {size: itertools.cycle(found) for size, found in self.tenants.items()}
         self._client = client
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def _ask(self, asked: Tenant, endpoint: str) -> tuple[float, bytes]:
         """
@@ -304,9 +305,7 @@ class Asked:
 
         Errors: Failure for any answer that is not a good one.
         """
-        method, path, body = asked.request(endpoint)
-        text = json.dumps(body) if body else ""
-        raw = Request(method, path, self._headers, text).raw("bench")
+        raw = self._client.raw(*asked.request(endpoint))
         started = time.perf_counter()
         status, answer = self._client.exchange(raw)
         took = time.perf_counter() - started
@@ -335,9 +334,10 @@ class Asked:
 @contextlib.contextmanager
 def asking(made: Stage, data_set: DataSet, running: Running) -> Iterator[Asked]:
     """A data set over a connection to the server that serves it."""
-    with contextlib.closing(Client(int(running.url.rpartition(":")[2]))) as client:
+    port = int(running.url.rpartition(":")[2])
+    with contextlib.closing(Client(port, made.tokens["ours"])) as client:
         with psycopg.connect(made.server.url("postgres", data_set.database)) as admin:
-            asked = Asked(data_set, client, made.tokens["ours"], admin)
+            asked = Asked(data_set, client, admin)
         yield asked
 
 

@@ -11,6 +11,7 @@ import random
 import re
 import resource
 import shutil
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -130,6 +131,49 @@ class Request:
         if self.body:
             head.append(f"Content-Length: {len(self.body)}")
         return "\r\n".join([*head, "", self.body]).encode()
+
+
+class Client:
+    """
+    One connection that is kept, and the token that its requests carry.
+
+    A request is one write, which no library promises: in two it would now and then be read in two.
+    """
+
+    def __init__(self, port: int, token: str) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._answers = self._socket.makefile("rb")
+        self._headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+        }
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._answers.close()
+        self._socket.close()
+
+    def raw(self, method: str, path: str, body: object = None, **headers: str) -> bytes:
+        """A request as it goes over the wire; `headers` win over the client's own."""
+        text = json.dumps(body) if body else ""
+        return Request(method, path, self._headers | headers, text).raw("bench")
+
+    def send(self, method: str, path: str, body: object = None, **headers: str) -> Any:
+        """The body that answers. Errors: Failure unless it is a good answer."""
+        status, answer = self.exchange(self.raw(method, path, body, **headers))
+        if not 200 <= status < 300:
+            raise Failure(f"{method} {path}: {status} {answer[:500]!r}")
+        return json.loads(answer)
+
+    def exchange(self, raw: bytes) -> tuple[int, bytes]:
+        """The status and body that answer a request as it goes over the wire."""
+        self._socket.sendall(raw)
+        status = int(self._answers.readline().split()[1])
+        length = 0
+        while (line := self._answers.readline()) != b"\r\n":
+            if line[:15].lower() == b"content-length:":
+                length = int(line[15:])
+        return status, self._answers.read(length)
 
 
 def request(made: Stage, peer: Peer, endpoint: str) -> Request:

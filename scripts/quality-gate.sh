@@ -127,9 +127,9 @@ step_secrets() {
     "$bin/python" scripts/guardrails/secrets.py
 }
 
-# Round trips, functions, buffers and calls a request, which do not depend on the clock.
+# Round trips, functions, buffers, plans and calls a request, which do not depend on the clock.
 step_counts() {
-    "$bin/python" bench/check.py
+    "$bin/python" -m bench.check
 }
 
 step_browser() {
