@@ -192,7 +192,8 @@ def profile_tables(result: dict[str, Any]) -> Iterator[Table]:
         for each in result["postgresql"][endpoint]["statements"]
         if each["plan"] > 0.05 * result["postgresql"][endpoint]["microseconds"]
     ]
-    yield "Planned anew", ["", "statement", "plans", "planning", "execution"], rows
+    none = ["none", *"----"]
+    yield "Planned anew", ["", "statement", "plans", "planning", "execution"], rows or [none]
 
 
 def _statement(each: dict[str, Any]) -> list[str]:

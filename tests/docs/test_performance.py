@@ -26,6 +26,7 @@ def test_results_name_the_machine_and_the_command(root: Path, name: str) -> None
     result = json.loads((root / "bench" / "results" / f"{name}.json").read_text())
     assert result["command"].startswith("make bench")
     assert {"cpu", "cores", "memory_gib", "system", "versions"} <= result["machine"].keys()
+    assert "dirty" not in result["machine"]["versions"]["saas-api"], "of a commit, to be looked up"
 
 
 def test_ratio_is_of_pairs_and_not_of_medians() -> None:
