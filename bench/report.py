@@ -203,7 +203,8 @@ def _statement(each: dict[str, Any]) -> list[str]:
 def _stages(measured: list[dict[str, Any]]) -> list[list[str]]:
     """A row a stage, the dearest first, in microseconds with its share, and their sum."""
     names = {name for each in measured for name in each["stages"]}
-    order = sorted(names, key=lambda n: -sum(each["stages"].get(n, 0) for each in measured))
+    cost = {name: sum(each["stages"].get(name, 0) for each in measured) for name in names}
+    order = sorted(names, key=lambda name: (-cost[name], name))
     rows = [["all", *(f"**{each['microseconds']:.0f}**" for each in measured)]]
     for name in order:
         cells = []
