@@ -107,7 +107,7 @@ class _Link:
         """Run one statement and return its rows; prepare it first where that is still to do."""
         statement = self._prepared.get(sql) or await self._prepare(sql)
         try:
-            return await statement.fetch(*args)
+            return await self._run(statement, args)
         except asyncpg.PostgresError as error:
             if not _is_stale(error):
                 raise
@@ -116,7 +116,15 @@ class _Link:
         self._prepared.clear()
         self._named = self._named and self._direct
         statement = await self._prepare(sql)
-        return await statement.fetch(*args)
+        return await self._run(statement, args)
+
+    def _run(self, statement: Any, args: tuple[object, ...]) -> Any:
+        """
+        What `statement.fetch` awaits in the end: its rows.
+
+        asyncpg's layers between them look whether the connection is open, as the pool has done.
+        """
+        return self.connection._protocol.bind_execute(statement._state, args, "", 0, False, None)
 
     async def _prepare(self, sql: str) -> Any:
         name = _statement_name() if self._named else ""
