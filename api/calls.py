@@ -60,7 +60,7 @@ class Services:
 SERVICES = web.AppKey("services", Services)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, each field would be set through object.__setattr__
 class Call:
     """
     One request, checked. `credential` is the digest the database knows (b"" where the route asks
@@ -85,9 +85,9 @@ class Call:
         """The first column of what `fetch_row` gives."""
         return (await self.fetch_row(sql, *args))[0]
 
-    async def fetch_row(self, sql: str, *args: object) -> Any:
+    def fetch_row(self, sql: str, *args: object) -> Awaitable[Any]:
         """Run this request's one statement; its $1 is the credential, its $2 the request id."""
-        return await self.services.database.fetch_row(sql, self.credential, self.request_id, *args)
+        return self.services.database.fetch_row(sql, self.credential, self.request_id, *args)
 
     @property
     def after(self) -> tuple[Any, str | None]:
