@@ -6,7 +6,6 @@ query and body have been checked, in the contract's order of refusal: 401 first,
 with the request in itself. The rest (404, 403, 404) is the database's to say.
 """
 
-import json
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -203,7 +202,9 @@ def created(
     """
     response = web.Response(status=201, body=body, content_type="application/json")
     if location is not None and key is not None:
-        response.headers[hdrs.LOCATION] = f"{location}/{json.loads(body)[key]}"
+        # No string of JSON holds this: in one, each quote has a backslash before it.
+        row_id = body.partition(b'"%b":' % key.encode())[2].split(b'"', 2)[1]
+        response.headers[hdrs.LOCATION] = f"{location}/{row_id.decode()}"
     if replayed:
         response.headers[REPLAYED_HEADER] = "true"
     return response

@@ -191,16 +191,16 @@ async def _read(request: web.Request) -> bytes:
         request.writer.output_size = 0
     try:
         if request.content.is_eof():  # it is here already, as most are
-            body = await request.read()
+            body = request.content.read_nowait()
         else:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await _collect(request)
     except TimeoutError:
         raise RequestProblem(TOO_SLOW) from None
-    except web.HTTPRequestEntityTooLarge:
-        raise RequestProblem(TOO_LARGE) from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise _malformed("The body did not arrive whole.") from None
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestProblem(TOO_LARGE)
     request[RAW_BODY] = body
     return body
 

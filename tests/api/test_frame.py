@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from api.calls import created
 from api.policies import databases
 
 if TYPE_CHECKING:
@@ -124,3 +125,9 @@ async def test_passwords_past_the_queue_are_503(
     answer = await api.register("ada@example.com")
     assert (answer.status, answer.problem) == (503, "overloaded")
     assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("name", ["project_id", '\\"project_id\\":\\"x'])
+def test_location_of_a_row_named_after_its_id_holds_the_id(name: str) -> None:
+    body = f'{{"name": "{name}", "project_id": "7"}}'.encode()
+    assert created(body, "/projects", key="project_id").headers["Location"] == "/projects/7"
