@@ -98,12 +98,9 @@ def read_query(request: web.Request, query: Query) -> Mapping[str, Any]:
             raise _invalid([FieldError(UNFIT_CHARACTERS.sub("\ufffd", name), UNFIT_DETAIL)])
         given[name] = _number(text) if _is_integer(query.shape, name) else text
     errors = [*faults, *_faults(given, query.shape, _name)]
-    readers = dict.fromkeys(query.times, _instant) | {
-        "cursor": _place if given.get("sort_by") == "name" else _moment
-    }
-    for name in given.keys() & readers.keys() if not errors else ():
+    for name in given.keys() & (query.times | {"cursor"}) if not errors else ():
         try:
-            given[name] = readers[name](given[name])
+            given[name] = _place(query, given) if name == "cursor" else _instant(given[name])
         except ValueError:
             errors.append(
                 FieldError(name, f"must be {query.shape.properties[name]['description']}")
@@ -334,28 +331,33 @@ def _instant(text: str) -> datetime:
         return FIRST_INSTANT if moment.year == 1 else LAST_INSTANT
 
 
-def _place(cursor: str) -> tuple[str, str]:
-    """The key and the id in a cursor (sql/functions/api/cursor.sql). Errors: ValueError."""
+def _place(query: Query, given: dict[str, Any]) -> tuple[datetime | str, str]:
+    """
+    The key and the id in the cursor (sql/functions/api/cursor.sql).
+
+    Errors: ValueError; also for a cursor of another list, or of this one in another order.
+    """
+    cursor = given["cursor"]
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         place = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True).decode())
     except (binascii.Error, UnicodeDecodeError, RecursionError) as error:
         raise ValueError from error
-    if not isinstance(place, list) or len(place) != 2:
-        raise ValueError
-    key, row_id = place
-    if not (isinstance(key, str) and isinstance(row_id, str) and UUID.fullmatch(row_id)):
-        raise ValueError
-    if UNFIT_CHARACTERS.search(key):
-        raise ValueError
-    return key, row_id
+    match place:
+        case [name, str(key), str(row_id)] if (
+            name == query.list_name.format_map(query.defaults | given)
+            and UUID.fullmatch(row_id)
+            and UNFIT_CHARACTERS.search(key) is None
+        ):
+            return (key if given.get("sort_by") == "name" else _moment(key)), row_id
+        case _:
+            raise ValueError
 
 
-def _moment(cursor: str) -> tuple[datetime, str]:
-    """The same, of a list that is ordered by a time. Errors: ValueError."""
-    key, row_id = _place(cursor)
+def _moment(key: str) -> datetime:
+    """The time that PostgreSQL wrote as `key`. Errors: ValueError."""
     try:
-        return datetime.fromisoformat(key).astimezone(UTC), row_id
+        return datetime.fromisoformat(key).astimezone(UTC)
     except OverflowError as error:
         raise ValueError from error
 

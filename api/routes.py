@@ -73,10 +73,16 @@ def routes(settings: Settings) -> tuple[Route, ...]:
             body=s.ORGANISATION_CREATE,
             idempotent=True,
         ),
-        Route("GET", "/orgs", organisations.list_page, ok(r.ORGANISATION_PAGE), query=s.PAGE_QUERY),
+        Route(
+            "GET",
+            "/orgs",
+            organisations.list_page,
+            ok(r.ORGANISATION_PAGE),
+            query=s.ORGANISATIONS_QUERY,
+        ),
         Route("GET", ORG, organisations.get, ok(r.ORGANISATION)),
         Route("PATCH", ORG, organisations.update, ok(r.ORGANISATION), body=s.ORGANISATION_UPDATE),
-        Route("GET", ORG + "/members", members.list_page, ok(r.MEMBER_PAGE), query=s.PAGE_QUERY),
+        Route("GET", ORG + "/members", members.list_page, ok(r.MEMBER_PAGE), query=s.MEMBERS_QUERY),
         Route(
             "POST",
             ORG + "/members",
@@ -120,7 +126,9 @@ def routes(settings: Settings) -> tuple[Route, ...]:
             body=s.API_KEY_CREATE,
             idempotent=True,
         ),
-        Route("GET", ORG + "/api-keys", api_keys.list_page, ok(r.API_KEY_PAGE), query=s.PAGE_QUERY),
+        Route(
+            "GET", ORG + "/api-keys", api_keys.list_page, ok(r.API_KEY_PAGE), query=s.API_KEYS_QUERY
+        ),
         Route("DELETE", ORG + "/api-keys/{api_key_id}", api_keys.revoke),
         Route(
             "GET",

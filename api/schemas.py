@@ -178,24 +178,32 @@ PAGE: dict[str, Schema] = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The query parameters of an endpoint: their shape, their defaults, and which are times."""
+    """
+    The query parameters of an endpoint: their shape, their defaults, and which are times.
+
+    `list_name` is what a cursor says first: the list, and in braces the parameters of its order.
+    """
 
     shape: Shape
     defaults: dict[str, Any] = field(default_factory=dict)
     times: frozenset[str] = frozenset()
+    list_name: str = ""
 
 
-def query(properties: dict[str, Schema]) -> Query:
+def query(properties: dict[str, Schema], *, list_name: str = "") -> Query:
     """Compile query parameters, none of them required."""
     return Query(
         shape=shape(properties),
         defaults={name: each.get("default") for name, each in properties.items()},
         times=frozenset(n for n, each in properties.items() if each.get("format") == "date-time"),
+        list_name=list_name,
     )
 
 
 NO_QUERY = query({})
-PAGE_QUERY = query(PAGE)
+ORGANISATIONS_QUERY = query(PAGE, list_name="orgs")
+MEMBERS_QUERY = query(PAGE, list_name="members")
+API_KEYS_QUERY = query(PAGE, list_name="api-keys")
 PROJECTS_QUERY = query(
     PAGE
     | {
@@ -218,7 +226,8 @@ PROJECTS_QUERY = query(
             "default": "desc",
             "description": "asc or desc",
         },
-    }
+    },
+    list_name="projects by {sort_by} {sort_direction}",
 )
 
 ID: Schema = {
@@ -264,5 +273,6 @@ AUDIT_EVENTS_QUERY = query(
         "target_id": ID,
         "since": TIME,
         "until": TIME,
-    }
+    },
+    list_name="audit-events",
 )

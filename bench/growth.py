@@ -274,12 +274,13 @@ def tenant(connection: psycopg.Connection, data_set: DataSet, number: int) -> Te
     cursors, pages = {}, {}
     for name, each in LISTINGS.items():
         depth = (len(projects) * (9 if large else 4) // 10) if each.deep else 0
+        order = f"{each.key.removeprefix('p.').split()[0]} {each.direction}"
         rows = connection.execute(
-            "select api.cursor((" + each.key + ")::text, p.project_id), p.project_id::text"
+            "select api.cursor(%s, (" + each.key + ")::text, p.project_id), p.project_id::text"
             " from app.projects as p where p.organisation_id = %s and " + each.where + " order by "
             "" + each.key + " " + each.direction + ", p.project_id " + each.direction + ""
             " limit %s offset %s",
-            [organisation_id(number), PAGE + each.deep, depth],
+            [f"projects by {order}", organisation_id(number), PAGE + each.deep, depth],
         ).fetchall()
         if each.deep:
             cursors[name] = rows.pop(0)[0]

@@ -10,7 +10,7 @@ grant insert on table audit.events to saas_audit;
 create policy tenant_isolation on audit.events as restrictive for all to public
 using (
     organisation_id = (select ctx.tenant_id())
-    and occurred_at <= (select ctx.page_end())
+    and occurred_at <= (select ctx.page_time('app.occurred_at_to', 'infinity'))
 )
 with check (
     (select current_user = 'saas_audit')
@@ -21,7 +21,7 @@ with check (
     )
 );
 comment on policy tenant_isolation on audit.events is
-'The wall: only events of the organisation entered. Only the triggers'' owner writes, and no user or API key is named but in the organisation it has entered. A list enters its index at ctx.page_end().';
+'The wall: only events of the organisation entered. Only the triggers'' owner writes, and no user or API key is named but in the organisation it has entered. A list enters its index at app.occurred_at_to.';
 
 create policy read_admin on audit.events for select to public
 using ((select current_user = 'saas_api') and (select ctx.permits('audit.read')));

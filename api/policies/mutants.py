@@ -410,19 +410,21 @@ def _constraints(connection: psycopg.Connection) -> Iterator[Mutant]:
 def _views(connection: psycopg.Connection) -> Iterator[Mutant]:
     rows = connection.execute(
         """
-        select c.oid::regclass::text, n.nspname, c.relname
+        select
+            c.oid::regclass::text, n.nspname, c.relname,
+            'security_invoker=true' = any (c.reloptions)
         from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
         where c.relkind = 'v' and n.nspname in ('api', 'ctx', 'dba')
         order by 1
         """
     ).fetchall()
-    for view, schema, name in rows:
+    for view, schema, name, as_reader in rows:
         yield Mutant(
             "view",
             view,
-            "with its owner's rights",
-            f"alter view {view} set (security_invoker = false)",
+            f"with its {'owner' if as_reader else 'reader'}'s rights",
+            f"alter view {view} set (security_invoker = {'false' if as_reader else 'true'})",
             f"sql/views/{schema}/{name}.sql",
         )
 

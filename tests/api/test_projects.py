@@ -208,6 +208,24 @@ async def test_list_that_is_written_to_meanwhile_goes_on_where_it_was(acme: Staf
     assert (second.body["total"], second.body["next_cursor"]) == (4, None)
 
 
+async def test_list_takes_no_cursor_of_another_order_or_list(acme: Staff) -> None:
+    for name in ("one", "two"):
+        await acme.founder.project(acme.organisation_id, name=name)
+        await acme.founder.post(f"{acme.path}/api-keys", {"name": name})
+    path = f"{acme.path}/projects"
+    cursor = (await acme.founder.get(path, limit="1")).body["next_cursor"]
+    assert (await acme.founder.get(path, cursor=cursor)).status == 200
+    for order in ({"sort_by": "name"}, {"sort_direction": "asc"}):
+        answer = await acme.founder.get(path, cursor=cursor, **order)
+        assert (answer.status, answer.pointers) == (422, ["cursor"])
+    for other in ("members", "api-keys", "audit-events"):
+        answer = await acme.founder.get(f"{acme.path}/{other}", cursor=cursor)
+        assert (answer.status, answer.pointers) == (422, ["cursor"])
+    keys = await acme.founder.get(f"{acme.path}/api-keys", limit="1")
+    answer = await acme.founder.get(path, cursor=keys.body["next_cursor"])
+    assert (answer.status, answer.pointers) == (422, ["cursor"])
+
+
 async def test_list_keeps_its_filters_in_the_link_to_its_next_page(acme: Staff) -> None:
     for name in ("École & Co", "école 2", "Looms"):
         await acme.founder.project(acme.organisation_id, name=name)

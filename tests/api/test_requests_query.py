@@ -1,5 +1,8 @@
 """Query parameters: plain digits, known names, each once; the pointer is the parameter's name."""
 
+import base64
+import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +24,17 @@ DEFAULTS = {
     "sort_by": "created_at",
     "sort_direction": "desc",
 }
+
+
+NEWEST = "projects by created_at desc"
+BY_NAME = "projects by name asc"
+TIME = "2026-01-02 03:04:05.678901+00"
+ID = "01890000-0000-7000-8000-000000000001"
+
+
+def cursor(*place: object, encoding: str = "utf-8") -> str:
+    """As sql/functions/api/cursor.sql writes it."""
+    return base64.urlsafe_b64encode(json.dumps(place).encode(encoding)).decode().rstrip("=")
 
 
 def read(query: str) -> dict[str, object]:
@@ -83,6 +97,42 @@ def test_query_that_does_not_fit_names_the_parameter(query: str, pointers: list[
         read(query)
     assert caught.value.kind.status == 422
     assert [error.pointer for error in caught.value.errors] == pointers
+
+
+def test_query_cursor_is_read_as_a_place_in_the_list() -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+    assert read(f"?cursor={cursor(NEWEST, TIME, ID)}")["cursor"] == (moment, ID)
+    by_name = f"?sort_by=name&sort_direction=asc&cursor={cursor(BY_NAME, TIME, ID)}"
+    assert read(by_name)["cursor"] == (TIME, ID)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        cursor(TIME, ID),
+        cursor(BY_NAME, TIME, ID),
+        cursor("projects by created_at asc", TIME, ID),
+        cursor("members", TIME, ID),
+        cursor([NEWEST], TIME, ID),
+        cursor(NEWEST, TIME, ID, ID),
+        cursor(NEWEST, TIME),
+        cursor(NEWEST, 1, ID),
+        cursor(NEWEST, None, ID),
+        cursor(NEWEST, "soon", ID),
+        cursor(NEWEST, "9999-12-31 23:59:59-23", ID),
+        cursor(NEWEST, TIME + "\0", ID),
+        cursor(NEWEST, TIME, 1),
+        cursor(NEWEST, TIME, "1"),
+        cursor(NEWEST, TIME, ID, encoding="utf-16"),
+        base64.urlsafe_b64encode(json.dumps({NEWEST: 1, TIME: 2, ID: 3}).encode()).decode(),
+        cursor(NEWEST, TIME, ID)[:-2],
+        "A",
+    ],
+)
+def test_query_cursor_of_another_list_or_of_none_is_422(text: str) -> None:
+    with pytest.raises(RequestProblem) as caught:
+        read(f"?cursor={text.rstrip('=')}")
+    assert [error.pointer for error in caught.value.errors] == ["cursor"]
 
 
 async def test_query_where_none_is_known_is_422(offline: "Api") -> None:

@@ -15,6 +15,7 @@ from tests.break_in.stage import CANARY, Stage
 
 MINE = ("begin", ENTER)
 SLOW = (
+    "set enable_seqscan = on",  # which is off for the role (ADR 0018)
     "set enable_indexscan = off",
     "set enable_indexonlyscan = off",
     "set enable_bitmapscan = off",
@@ -153,6 +154,25 @@ ORACLES = [
         "nobody",
         UUID("ffffffff-ffff-ffff-ffff-ffffffffffff"),
         *MINE,
+    ),
+    plan(
+        "whether the tenant was asked, by a list's bound of names",
+        "select 1 from api.listed_projects where organisation_id <> %(own)s",
+        "canary-6",
+        "aaa-0",
+        *MINE,
+        "select set_config('app.name_to', %(guess)s, true)",
+    ),
+    Oracle(
+        "a project's name without a context, by a list's bound",
+        (
+            *SLOW,
+            "select set_config('app.name_from', %(guess)s, true)",
+            "select 1 from api.listed_projects",
+        ),
+        CANARY,
+        "zzz",
+        refused="SA401",
     ),
     Oracle(
         "the planner's estimate of rows by name",

@@ -143,8 +143,8 @@ def test_database_without_pgtap_is_lent_it_and_keeps_nothing(
     assert left(database) == (0, False, 0, 0)
     good, shipped, total = capsys.readouterr().out.splitlines()
     assert good.startswith(f"ok      {folder / 'good.sql'}  3 tests, ")
-    assert shipped.startswith("ok      policies/projects.sql  110 tests, ")
-    assert total.startswith("2 files, 0 of them not ok; 113 tests, 0 failed; ")
+    assert shipped.startswith("ok      policies/projects.sql  125 tests, ")
+    assert total.startswith("2 files, 0 of them not ok; 128 tests, 0 failed; ")
 
 
 def test_database_with_rows_of_its_own_is_tested_and_keeps_them(

@@ -1,6 +1,6 @@
 -- The guard: what a transaction may not leave behind, and what it may.
 begin;
-select plan(100);
+select plan(102);
 set local event_triggers = on;
 
 create function pg_temp.left_by(p_script text)
@@ -420,6 +420,11 @@ values
         'the owner may not change that'
     ),
     (
+        'alter view api.listed_projects set (security_barrier)',
+        'nothing',
+        'the view of lists asks with its owner''s rights, whom the policies bind'
+    ),
+    (
         'create materialized view api.t as select 1 as one',
         'SA403 no policy holds for who reads api.t; hint: make it a view with (security_invoker = true)',
         'a migration may not keep rows in a materialized view'
@@ -556,6 +561,11 @@ values
         'create view reports.w as select name from reports.v',
         'SA403 no policy holds for who reads reports.w; hint: make it a view with (security_invoker = true)',
         'but not read by a view with the rights of its owner'
+    ),
+    (
+        'alter view api.listed_projects owner to session_user',
+        'SA403 no policy holds for who reads api.listed_projects; hint: make it a view with (security_invoker = true)',
+        'the view of lists may have no other owner'
     ),
     (
         'create materialized view reports.v as select name from app.projects',

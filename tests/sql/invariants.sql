@@ -637,12 +637,15 @@ select is_empty(
     from pg_catalog.pg_class as c join tests.product_schemas as n on n.oid = c.relnamespace
     where
         c.relkind = 'v'
+        -- Whom the policies bind, too; and there is a policy for it.
+        and (c.oid::regclass::text, c.relowner::regrole::text)
+        <> ('api.listed_projects', 'saas_owner')
         and not coalesce(
             c.reloptions && array['security_invoker=true', 'security_invoker=on'],
             false
         )
     $$,
-    'every view asks with the rights of who reads it'
+    'every view asks with the rights of who reads it, but for the one that lists projects'
 );
 select is_empty(
     $$

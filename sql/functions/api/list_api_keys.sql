@@ -37,7 +37,9 @@ begin
     select
         array_to_json(c.page[:p_limit]),
         case when cardinality(c.page) > p_limit
-            then api.cursor((c.page[p_limit]).created_at::text, (c.page[p_limit]).api_key_id)
+            then api.cursor(
+                'api-keys', (c.page[p_limit]).created_at::text, (c.page[p_limit]).api_key_id
+            )
         end
     into v_items, v_next_cursor
     from c;

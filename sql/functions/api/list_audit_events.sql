@@ -25,7 +25,7 @@ declare
     v_next_cursor text;
 begin
     perform gate.enter(p_credential, p_request_id, p_organisation_id, 'audit.read');
-    perform set_config('app.page_end', coalesce(p_after::text, ''), true);
+    perform set_config('app.occurred_at_to', coalesce(p_after::text, ''), true);
     with c as materialized (
         select array(
             select e
@@ -49,11 +49,14 @@ begin
     select
         array_to_json(c.page[:p_limit]),
         case when cardinality(c.page) > p_limit
-            then api.cursor((c.page[p_limit]).occurred_at::text, (c.page[p_limit]).audit_event_id)
+            then api.cursor(
+                'audit-events',
+                (c.page[p_limit]).occurred_at::text, (c.page[p_limit]).audit_event_id
+            )
         end
     into v_items, v_next_cursor
     from c;
-    perform set_config('app.page_end', '', true);
+    perform set_config('app.occurred_at_to', '', true);
     return api.page(
         v_items,
         coalesce(

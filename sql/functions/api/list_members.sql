@@ -37,7 +37,9 @@ begin
     select
         array_to_json(c.page[:p_limit]),
         case when cardinality(c.page) > p_limit
-            then api.cursor((c.page[p_limit]).created_at::text, (c.page[p_limit]).user_id)
+            then api.cursor(
+                'members', (c.page[p_limit]).created_at::text, (c.page[p_limit]).user_id
+            )
         end
     into v_items, v_next_cursor
     from c;

@@ -30,7 +30,7 @@ begin
         array_to_json(c.page[:p_limit]),
         case when cardinality(c.page) > p_limit
             then api.cursor(
-                (c.page[p_limit]).created_at::text, (c.page[p_limit]).organisation_id
+                'orgs', (c.page[p_limit]).created_at::text, (c.page[p_limit]).organisation_id
             )
         end
     into v_items, v_next_cursor

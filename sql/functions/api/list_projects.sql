@@ -21,6 +21,9 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    v_order constant text := p_sort_by || ' ' || p_sort_direction;
+    v_bound constant text :=
+        'app.' || p_sort_by || case p_sort_direction when 'asc' then '_from' else '_to' end;
     v_time timestamptz := case when p_sort_by <> 'name' then p_after::timestamptz end;
     v_items json;
     v_total bigint;
@@ -29,13 +32,14 @@ declare
     v_id uuid;
 begin
     perform gate.enter(p_credential, p_request_id, p_organisation_id, 'projects.read');
-    case p_sort_by || ' ' || p_sort_direction
+    -- Where the page begins (ADR 0016).
+    perform set_config(v_bound, coalesce(p_after, ''), true);
+    case v_order
         when 'created_at desc' then
-            perform set_config('app.page_end', coalesce(p_after, ''), true);
             with c as materialized (
                 select array(
                     select p
-                    from api.projects as p
+                    from api.listed_projects as p
                     where
                         p.organisation_id = p_organisation_id
                         and (p_status is null or p.status = p_status)
@@ -54,12 +58,11 @@ begin
                 (c.page[p_limit]).created_at::text, (c.page[p_limit]).project_id
             into v_items, v_has_next, v_key, v_id
             from c;
-            perform set_config('app.page_end', '', true);
         when 'created_at asc' then
             with c as materialized (
                 select array(
                     select p
-                    from api.projects as p
+                    from api.listed_projects as p
                     where
                         p.organisation_id = p_organisation_id
                         and (p_status is null or p.status = p_status)
@@ -82,7 +85,7 @@ begin
             with c as materialized (
                 select array(
                     select p
-                    from api.projects as p
+                    from api.listed_projects as p
                     where
                         p.organisation_id = p_organisation_id
                         and (p_status is null or p.status = p_status)
@@ -105,7 +108,7 @@ begin
             with c as materialized (
                 select array(
                     select p
-                    from api.projects as p
+                    from api.listed_projects as p
                     where
                         p.organisation_id = p_organisation_id
                         and (p_status is null or p.status = p_status)
@@ -128,7 +131,7 @@ begin
             with c as materialized (
                 select array(
                     select p
-                    from api.projects as p
+                    from api.listed_projects as p
                     where
                         p.organisation_id = p_organisation_id
                         and (p_status is null or p.status = p_status)
@@ -151,7 +154,7 @@ begin
             with c as materialized (
                 select array(
                     select p
-                    from api.projects as p
+                    from api.listed_projects as p
                     where
                         p.organisation_id = p_organisation_id
                         and (p_status is null or p.status = p_status)
@@ -171,10 +174,14 @@ begin
             into v_items, v_has_next, v_key, v_id
             from c;
     end case;
+    perform set_config(v_bound, '', true);
     v_total := api.known_total(v_items, p_offset, v_has_next, p_after_id);
     if v_total is null and p_status is null and p_name is null then
         select count(*) into v_total from (
-            select from api.projects as p where p.organisation_id = p_organisation_id limit 10001
+            select from api.projects as p
+            where p.organisation_id = p_organisation_id
+            order by p.created_at desc, p.project_id desc
+            limit 10001
         ) as counted;
     elsif v_total is null then
         select count(*) into v_total from (
@@ -183,6 +190,7 @@ begin
                 p.organisation_id = p_organisation_id
                 and (p_status is null or p.status = p_status)
                 and (p_name is null or api.contains_folded(p.name, p_name))
+            order by p.created_at desc, p.project_id desc
             limit 10001
         ) as counted;
     end if;
@@ -191,7 +199,7 @@ begin
         v_total,
         p_limit,
         p_offset,
-        case when v_has_next then api.cursor(v_key, v_id) end
+        case when v_has_next then api.cursor('projects by ' || v_order, v_key, v_id) end
     );
 end
 $$;

@@ -1,5 +1,22 @@
 begin;
-select plan(110);
+select plan(125);
+
+create function pg_temp.listed(p_bound text, p_beyond text)
+returns bigint
+language plpgsql
+as $$
+declare
+    v_bound constant text := 'app.' || p_bound;
+    v_before constant text := current_setting(v_bound);
+    v_found bigint;
+begin
+    perform set_config(v_bound, p_beyond, true);
+    select count(*) into v_found from api.listed_projects;
+    perform set_config(v_bound, v_before, true);
+    return v_found;
+end
+$$;
+-- How many projects a list has whose page has this bound.
 
 -- All that is granted.
 select results_eq(
@@ -360,6 +377,7 @@ select throws_ok(
 );
 rollback to halves;
 alter policy tenant_isolation on app.projects using (true);
+alter policy enter_list on app.projects using (true);
 select tests.as('viewer');
 set local role saas_owner;
 select is_empty(
@@ -372,6 +390,73 @@ select is_empty(
     'select name from app.projects',
     'the role that owns the table reads no project without a context, were there no wall'
 );
+rollback to halves;
+
+-- What lists read asks with its owner's rights: the wall binds the owner, too, and the owner's own policy
+-- hides what is outside of the bounds. Neither leans on the other.
+select tests.as_superuser();
+savepoint halves;
+select tests.as('viewer');
+select results_eq(
+    'select name from api.listed_projects', array['Apollo'],
+    'a viewer lists the projects of the organisation and no other'
+);
+select is_empty(
+    $$ select name from api.listed_projects where organisation_id = tests.organisation('Globex') $$,
+    'a viewer lists no project of an organisation that is asked for by name'
+);
+select tests.as('stranger');
+select is_empty('select name from api.listed_projects', 'a stranger lists no project');
+select tests.as_nobody();
+select throws_ok(
+    'select name from api.listed_projects', 'SA401', null, 'nobody lists a project without a context'
+);
+select tests.as_forger('owner');
+select throws_ok(
+    'select name from api.listed_projects', 'SA401', null, 'a forger lists no project'
+);
+select tests.as_superuser();
+alter policy enter_list on app.projects using (true);
+select tests.as('viewer');
+select results_eq(
+    'select name from api.listed_projects', array['Apollo'],
+    'a viewer lists no project of another organisation, were the bounds not asked'
+);
+select tests.as_superuser();
+rollback to halves;
+alter policy tenant_isolation on app.projects using (true);
+select tests.as('viewer');
+select results_eq(
+    'select name from api.listed_projects', array['Apollo'],
+    'a viewer lists no project of another organisation, were there no wall'
+);
+select tests.as_superuser();
+rollback to halves;
+set local session_replication_role = replica;
+update app.projects set created_at = '2026-01-02 00:00Z', updated_at = '2026-02-02 00:00Z';
+set local session_replication_role = origin;
+select tests.as('viewer');
+select set_config('app.' || b.bound, b.inside, true) from (
+    values
+        ('created_at_from', '2026-01-02 00:00Z'), ('created_at_to', '2026-01-02 00:00Z'),
+        ('updated_at_from', '2026-02-02 00:00Z'), ('updated_at_to', '2026-02-02 00:00Z'),
+        ('name_from', 'Apollo'), ('name_to', 'Apollo')
+) as b (bound, inside);
+select results_eq(
+    'select name from api.listed_projects', array['Apollo'],
+    'a viewer lists what is at the bounds of the page'
+);
+select is(pg_temp.listed(b.bound, b.beyond), 0::bigint, format('a viewer lists nothing beyond %s', b.bound))
+from (
+    values
+        ('created_at_from', '2026-01-02 00:01Z'), ('created_at_to', '2026-01-01 23:59Z'),
+        ('updated_at_from', '2026-02-02 00:01Z'), ('updated_at_to', '2026-02-01 23:59Z'),
+        ('name_from', 'Apollp'), ('name_to', 'Apolln')
+) as b (bound, beyond);
+select is(
+    (select count(*) from api.projects), 1::bigint, 'a viewer reads a project whatever a list''s bounds'
+);
+select tests.as_superuser();
 rollback to halves;
 
 -- The gate and the audit have no business here.

@@ -1,6 +1,7 @@
--- What is granted on views: they ask with the rights of who reads them, and need these besides.
+-- What is granted on views: they ask with the rights of who reads them (lists of projects with their
+-- owner's), and need these besides.
 begin;
-select plan(5);
+select plan(6);
 
 select results_eq(
     $$ select * from tests.grants('api.users') $$,
@@ -31,6 +32,13 @@ select results_eq(
         'saas_api: UPDATE of name, description, status'
     ],
     'api.projects is granted to whom it must be and to nobody else'
+);
+select results_eq(
+    $$ select * from tests.grants('api.listed_projects') $$,
+    array[
+        'saas_api: SELECT'
+    ],
+    'api.listed_projects is granted to whom it must be and to nobody else'
 );
 select results_eq(
     $$ select * from tests.grants('ctx.permission') $$,

@@ -50,7 +50,7 @@ select is(
             'created_at', now(), 'updated_at', now()
         )),
         'total', 4, 'total_is_exact', true, 'limit', 1, 'offset', 0,
-        'next_cursor', api.cursor(now()::text, tests.user_id('owner'))
+        'next_cursor', api.cursor('members', now()::text, tests.user_id('owner'))
     ),
     'an owner is told all of each member and no more'
 );
