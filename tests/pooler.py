@@ -118,12 +118,12 @@ def _write(server: Server, directory: Path, settings: dict[str, str]) -> None:
             "unix_socket_dir": str(directory),
             "auth_file": str(directory / "userlist.txt"),
             "server_tls_sslmode": "disable",
-            "client_tls_sslmode": "disable",
             "max_client_conn": "1000",
             "logfile": str(directory / "log"),
             **settings,
         }
     )
+    del ini["pgbouncer"]["server_tls_ca_file"]
     if not keeps_prepared_statements():
         del ini["pgbouncer"]["max_prepared_statements"]
     with (directory / "pgbouncer.ini").open("w") as file:
