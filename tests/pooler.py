@@ -23,7 +23,10 @@ from api.policies.databases import Server
 
 HOW_TO = Path(__file__).parents[1] / "docs" / "how-to" / "run-behind-pgbouncer.md"
 PASSWORD = "a password of the pooler's"
-PORT = "6432"
+PORT = "6432"  # the documented one
+# What the tests' file says differently from the documented one, as the how-to tells its reader.
+OWN_PLACE = {"listen_addr", "unix_socket_dir", "auth_file", "logfile"}
+OWN_TLS = {"server_tls_sslmode", "server_tls_ca_file"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,9 @@ def pooled(server: Server, directory: Path, **settings: str) -> Iterator[PooledS
     binary = program()
     assert binary is not None
     directory.mkdir(mode=0o755)
-    _write(server, directory, settings)
+    with (directory / "pgbouncer.ini").open("w") as file:
+        configured(server, directory, **settings).write(file)
+    _write_secret(server, directory)
     account = _account(server) if os.geteuid() == 0 else None
     if account is not None:
         for path in (directory, *directory.iterdir()):
@@ -102,8 +107,8 @@ def pooled(server: Server, directory: Path, **settings: str) -> Iterator[PooledS
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _write(server: Server, directory: Path, settings: dict[str, str]) -> None:
-    """The documented files, for this server, on a socket in `directory`."""
+def configured(server: Server, directory: Path, **settings: str) -> RawConfigParser:
+    """The documented pgbouncer.ini, for this server, on a socket in `directory`."""
     ini = documented()
     target = urls.parse(server.url("saas_api"), name="the server's URL")
     (name,) = ini["databases"]
@@ -114,11 +119,9 @@ def _write(server: Server, directory: Path, settings: dict[str, str]) -> None:
     ini["pgbouncer"].update(
         {
             "listen_addr": "",
-            "listen_port": PORT,
             "unix_socket_dir": str(directory),
             "auth_file": str(directory / "userlist.txt"),
             "server_tls_sslmode": "disable",
-            "max_client_conn": "1000",
             "logfile": str(directory / "log"),
             **settings,
         }
@@ -126,10 +129,13 @@ def _write(server: Server, directory: Path, settings: dict[str, str]) -> None:
     del ini["pgbouncer"]["server_tls_ca_file"]
     if not keeps_prepared_statements():
         del ini["pgbouncer"]["max_prepared_statements"]
-    with (directory / "pgbouncer.ini").open("w") as file:
-        ini.write(file)
-    with psycopg.connect(server.url("postgres", "postgres")) as connection_:
-        secret = connection_.pgconn.encrypt_password(
+    return ini
+
+
+def _write_secret(server: Server, directory: Path) -> None:
+    """The documented userlist.txt."""
+    with psycopg.connect(server.url("postgres", "postgres")) as connection:
+        secret = connection.pgconn.encrypt_password(
             PASSWORD.encode(), b"saas_api", b"scram-sha-256"
         )
     (directory / "userlist.txt").write_text(f'"saas_api" "{secret.decode()}"\n')

@@ -107,6 +107,21 @@ async def test_setting_that_the_pooler_left_out_is_warned_of(
     assert message.endswith("run-behind-pgbouncer.md): statement_timeout")
 
 
+@installed
+def test_tests_pooler_is_the_documented_one(direct: databases.Server, tmp_path: Path) -> None:
+    said = pooler.documented()
+    used = pooler.configured(direct, tmp_path)
+    known = set(said["pgbouncer"]) - ({"max_prepared_statements"} - set(used["pgbouncer"]))
+    assert said["pgbouncer"]["listen_port"] == pooler.PORT
+    assert {
+        name
+        for name in known | set(used["pgbouncer"])
+        if said["pgbouncer"].get(name) != used["pgbouncer"].get(name)
+    } == pooler.OWN_PLACE | pooler.OWN_TLS
+    own = re.compile(r"\b(host|port|dbname)=\S+ ?")
+    assert own.sub("", used["databases"]["*"]) == own.sub("", said["databases"]["saas"])
+
+
 def test_documented_settings_are_those_that_the_api_sends() -> None:
     ini = pooler.documented()
     said = dict(re.findall(r"set (\w+) = ([^;]+?)(?:;|'$)", ini["databases"]["saas"]))
