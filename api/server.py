@@ -8,7 +8,6 @@ turns away from it; then it stops listening, finishes the requests under way, an
 import asyncio
 import contextlib
 import errno
-import logging
 import os
 import resource
 import socket
@@ -32,8 +31,6 @@ from api.failure import Failure
 from api.metrics import forget_worker
 from api.settings import Settings
 
-log = logging.getLogger(__name__)
-
 NOTICE_SECONDS = 1.0  # how long /readyz says 503 before the listener closes
 DRAIN_SECONDS = 10.0
 KEEPALIVE_SECONDS = 75  # also the longest that a request's head may take
@@ -48,8 +45,8 @@ def serve(settings: Settings, listener: socket.socket | None = None) -> int:
 
     `listener` is what `listen` made, where the caller had to know early that the port is free.
     Does not return in the worker processes.
-    Errors: Failure when it cannot start (URL unusable, role unfit, port taken, docs
-    package missing).
+    Errors: Failure when it cannot start (URL unusable, database away, role unfit,
+    port taken, docs package missing).
     """
     if settings.database_url is None:
         raise ValueError("serve needs a database_url")
@@ -88,7 +85,11 @@ def _run(server: "_Server") -> int:
 
 
 async def _role_faults(url: str) -> list[str]:
-    """Why the role must not serve; nothing if it may, or if the database is away for now."""
+    """
+    Why the role must not serve; nothing if it may.
+
+    Errors: Failure when the URL is unusable, or the database away.
+    """
     try:
         connection = await asyncpg.connect(url, timeout=CHECK_SECONDS, statement_cache_size=0)
         try:
@@ -98,8 +99,7 @@ async def _role_faults(url: str) -> list[str]:
     except asyncpg.exceptions.ClientConfigurationError as error:
         raise Failure(f"SAAS_API_DATABASE_URL: {error.args[0]}") from None
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        log.warning("the database is away, serving 503 until it is back: %s", type(error).__name__)
-        return []
+        raise Failure(f"the database is away ({type(error).__name__})") from error
 
 
 def _allow_connections() -> None:
