@@ -32,6 +32,7 @@ from api.metrics import forget_worker
 from api.settings import Settings
 
 NOTICE_SECONDS = 1.0  # how long /readyz says 503 before the listener closes
+START_SECONDS = 0.5  # in which the request of a connection just accepted is read
 DRAIN_SECONDS = 10.0
 KEEPALIVE_SECONDS = 75  # also the longest that a request's head may take
 UNREAD_SECONDS = 60  # how long a client may leave an answer unread
@@ -151,6 +152,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         self.metrics = metrics  # where the workers share their figures
         self.address = listener.getsockname()[:2]
         self.descriptor = listener.detach()  # gunicorn's from here on
+        self.listeners: list[socket.socket] = []  # the worker's
         self.lifecycle: Lifecycle | None = None
         super().__init__(prog="saas-api")
 
@@ -182,7 +184,11 @@ class _Server(BaseApplication):  # type: ignore[misc]
         app = create_app(self.settings, metrics_directory=self.metrics)
         self.lifecycle = app[SERVICES].lifecycle
         return _Runner(
-            app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=1.0
+            app,
+            self.listeners,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            shutdown_timeout=1.0,
         )
 
     def _forget(self, _arbiter: object, worker: Any) -> None:
@@ -199,16 +205,37 @@ class _Server(BaseApplication):  # type: ignore[misc]
         sys.stderr.flush()
 
 
+def _accept_all(listener: socket.socket) -> list[socket.socket]:
+    """The connections that wait in the backlog of a socket that does not block."""
+    accepted = []
+    with contextlib.suppress(OSError):  # none is left
+        while True:
+            accepted.append(listener.accept()[0])
+    return accepted
+
+
 class _Runner(web.AppRunner):
     """An AppRunner whose end waits for the requests under way, uploads included."""
 
+    def __init__(
+        self, app: web.Application, listeners: list[socket.socket], **options: Any
+    ) -> None:
+        super().__init__(app, **options)
+        self.listeners = listeners
+
     async def cleanup(self) -> None:
-        for site in list(self.sites):
-            await site.stop()
         lifecycle = self.app[SERVICES].lifecycle
         lifecycle.draining = True
-        await asyncio.sleep(0)  # what was accepted already starts
+        # The kernel resets what waits in the backlog of a socket that is closed. No turn of the
+        # loop comes between, so that hardly any connection does.
+        waiting = [accepted for listener in self.listeners for accepted in _accept_all(listener)]
+        for site in list(self.sites):
+            await site.stop()
+        loop = asyncio.get_running_loop()
+        for accepted in waiting:
+            await loop.connect_accepted_socket(self.server, accepted)  # type: ignore[arg-type]
         deadline = time.monotonic() + DRAIN_SECONDS
+        await asyncio.sleep(START_SECONDS)  # what was accepted already starts
         # Polled here, so that no request has to signal its end while nobody waits for it.
         while lifecycle.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -222,7 +249,7 @@ class _Worker(GunicornUVLoopWebWorker):
 
     def run(self) -> None:
         """Serve. uvloop closes a plain socket in order, and gunicorn's wrapping of one twice."""
-        self.sockets = [wrapped.sock for wrapped in self.sockets]
+        self.sockets = self.app.listeners = [wrapped.sock for wrapped in self.sockets]
         super().run()
 
     def handle_exit(self, sig: int, frame: Any) -> None:

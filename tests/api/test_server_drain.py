@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -144,6 +145,30 @@ async def test_sigterm_turns_readiness_first_finishes_what_runs_and_exits_0(
     lines = await server.logs()
     assert [line["status"] for line in lines if line.get("route") == "/auth/login"] == [401]
     assert all({"timestamp", "level", "message", "environment"} <= set(line) for line in lines)
+
+
+async def test_sigterm_answers_connections_that_nobody_had_accepted_yet(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
+    server = await start()
+    assert await status(session, server.url + "/healthz") == 200
+    (worker,) = workers(server.process.pid)
+    host, port = server.url.removeprefix("http://").split(":")
+    server.signal(signal.SIGTERM)
+    await asyncio.sleep(0.3)
+    with paused({worker}):
+        clients = [await asyncio.open_connection(host, int(port)) for _ in range(50)]
+        for _, writer in clients:
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+        _, gone = clients.pop(20)
+        reset = struct.pack("ii", 1, 0)
+        gone.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        gone.transport.abort()
+        await asyncio.sleep(1.0)  # its notice is over once it goes on
+    for reader, writer in clients:
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+    assert await server.end() == 0
 
 
 async def test_sigterm_with_an_idle_connection_does_not_wait_for_it(
