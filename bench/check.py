@@ -71,6 +71,9 @@ HASHING = ("login",)  # whose Python is Argon2, in threads of its own
 # More in the large tenant than a total counts. All in seconds, so in one month's partition.
 DATA = DataSet(tenants=300, large=20_000, apart="1 second")
 MORE = """
+insert into app.users (email)
+select 'more-' || n || '@example.com' from generate_series(1, 10000) as n;
+
 insert into app.memberships (organisation_id, user_id, role)
 select %(large)s, u.user_id, 'viewer' from app.users as u
 on conflict do nothing;
@@ -78,7 +81,7 @@ on conflict do nothing;
 insert into app.api_keys (organisation_id, name, prefix, created_by_user_id)
 select o.organisation_id, 'Key ' || n, 'saas_00000000', %(user)s
 from
-    generate_series(1, 1000) as n
+    generate_series(1, 11000) as n
     inner join app.organisations as o on n <= 10 or o.organisation_id = %(large)s
 """
 FUNCTIONS = "select coalesce(sum(calls), 0)::int from pg_stat_user_functions"
@@ -191,10 +194,10 @@ def main() -> int:
 
 def _compare(counts: dict[str, dict[str, int]], ceilings: dict[str, dict[str, int]]) -> int:
     names = list(dict.fromkeys(name for each in counts.values() for name in each))
-    print(" " * 22, *(f"{name:>14}" for name in names))
+    print(" " * 31, *(f"{name:>14}" for name in names))
     over, under = [], []
     for request, each in counts.items():
-        print(f"{request:22}", *(f"{each.get(name, '-'):>14}" for name in names))
+        print(f"{request:31}", *(f"{each.get(name, '-'):>14}" for name in names))
         for name, count in each.items():
             ceiling = ceilings.get(request, {}).get(name, 0)
             if count > ceiling:
@@ -263,12 +266,15 @@ def _requests(client: Client) -> dict[str, Callable[[], Any]]:
     projects = f"{organisation}/projects"
     project = f"{projects}/{project_id(EACH // 2 * 1_000_000 + number)}"
     key = client.send("POST", f"{organisation}/api-keys", {"name": "Key"})["raw_key"]
-    deep = client.send("GET", f"{large}/projects?offset={DATA.large // 2}")["next_cursor"]
     body = {"name": "Apollo", "description": "to the moon"}
     account = {"email": EMAIL, "password": PASSWORD}
 
     def get(path: str, **headers: str) -> Callable[[], Any]:
         return lambda: client.send("GET", path, **headers)
+
+    def deep(path: str, query: str = "") -> Callable[[], Any]:
+        half = client.send("GET", f"{path}?offset={DATA.large // 2}{query}")
+        return get(f"{path}?cursor={half['next_cursor']}{query}")
 
     return {
         "read one": get(project),
@@ -277,10 +283,13 @@ def _requests(client: Client) -> dict[str, Callable[[], Any]]:
         "list 50 filtered": get(f"{projects}?status=active&name=apo&sort_by=name"),
         "large list": get(f"{large}/projects"),
         "large list filtered": get(f"{large}/projects?status=active"),
-        "large list by cursor": get(f"{large}/projects?cursor={deep}"),
+        "large list by cursor": deep(f"{large}/projects"),
+        "large list by cursor, by change": deep(f"{large}/projects", "&sort_by=updated_at"),
+        "large list by cursor, by name": deep(f"{large}/projects", "&sort_by=name"),
         "members": get(f"{large}/members"),
         "API keys": get(f"{large}/api-keys"),
         "audit events": get(f"{large}/audit-events"),
+        "audit events by cursor": deep(f"{large}/audit-events"),
         "me": get("/me"),
         "organisations": get("/orgs?limit=10"),
         "login": lambda: client.send("POST", "/auth/login", account),

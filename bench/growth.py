@@ -18,9 +18,10 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -32,7 +33,17 @@ from api.failure import Failure
 from bench import plot, report
 from bench.compare import RESULTS, machine, show
 from bench.load import Client
-from bench.stage import OURS, Running, Stage, bare, organisation_id, project_id, serving
+from bench.stage import (
+    EMAIL,
+    OURS,
+    PASSWORD,
+    Running,
+    Stage,
+    bare,
+    organisation_id,
+    project_id,
+    serving,
+)
 from bench.stage import SETTINGS as BARE_SETTINGS
 
 # Nothing here is worth keeping, and the disk is not what is measured.
@@ -44,12 +55,15 @@ SETTINGS = {
     "max_wal_size": "16GB",
     "maintenance_work_mem": "1GB",
 }
+USER_ID = "01980000-0000-7000-a000-{:012x}"
 EACH = 100  # projects of a typical tenant: one a round of the loader
 LARGE = 0  # the number of the large tenant
 SAMPLE = 32  # typical tenants that are asked
 PAGE = 50
 BATCH = 20  # requests
 BATCH_SECONDS = 0.25  # after which a batch is over, be it shorter
+
+Requests = dict[str, Callable[[], bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +243,6 @@ LISTINGS = {
     "status": Listing("&status=archived", where="p.status = 'archived'"),
     "name": Listing("&name=zenit", where="p.name ~ '^Zenit'"),
 }
-ENDPOINTS = ("read", *LISTINGS, "create", "update", "members", "audit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,25 +257,78 @@ class Tenant:
     cursors: dict[str, str]
     pages: dict[str, list[str]]
 
-    def request(self, endpoint: str) -> tuple[str, str, dict[str, str] | None]:
-        """Method, path and body of a request, for a project of chance where it is for one."""
+    def requests(self, client: Client, founder: str) -> Requests:
+        """
+        By endpoint, what makes a request as it goes over the wire, for a project of chance where
+        it is for one. What the request needs, or would find in its way, is made or removed before.
+        `founder` is the token of who creates organisations, and is asked for nothing else.
+        """
         path = f"/orgs/{organisation_id(self.number)}"
-        project = f"{path}/projects/{project_id(random.choice(self.projects))}"
-        name = f"Vega {random.randrange(10**12):012}"
-        match endpoint:
-            case "read":
-                return "GET", project, None
-            case "update":
-                return "PATCH", project, {"name": name}
-            case "create":
-                return "POST", f"{path}/projects", {"name": name, "description": "x" * 100}
-            case "members" | "audit":
-                part = "members" if endpoint == "members" else "audit-events"
-                return "GET", f"{path}/{part}?limit={PAGE}", None
-        query = f"limit={PAGE}{LISTINGS[endpoint].query}"
-        if cursor := self.cursors.get(endpoint):
-            query += f"&cursor={cursor}"
-        return "GET", f"{path}/projects?{query}", None
+        projects, members = f"{path}/projects", f"{path}/members"
+        keys, events = f"{path}/api-keys", f"{path}/audit-events"
+        member = USER_ID.format(4 * (self.number + 1))  # the owner of another tenant
+        newcomer = {"user_id": member, "role": "viewer"}
+        new, key = {"name": "Vega", "description": "x" * 100}, {"name": "Key"}
+        account = {"email": EMAIL, "password": PASSWORD}
+        raw, send = client.raw, client.send
+
+        def project() -> str:
+            return f"{projects}/{project_id(random.choice(self.projects))}"
+
+        def chance() -> str:
+            return f"{random.randrange(10**12):012}"
+
+        def removed() -> str:
+            client.exchange(raw("DELETE", f"{members}/{member}"))
+            return members
+
+        def added() -> str:
+            send("POST", removed(), newcomer)
+            return f"{members}/{member}"
+
+        def made(path: str, body: dict[str, str], name: str) -> str:
+            return f"{path}/{send('POST', path, body)[name]}"
+
+        listings = {
+            name: partial(raw, "GET", f"{projects}?limit={PAGE}{each.query}{self.cursor(name)}")
+            for name, each in LISTINGS.items()
+        }
+        return {
+            "read": lambda: raw("GET", project()),
+            **listings,
+            "create": lambda: raw("POST", projects, new),
+            "create_idempotent": lambda: raw(
+                "POST", projects, new, **{"Idempotency-Key": chance()}
+            ),
+            "update": lambda: raw("PATCH", project(), {"name": f"Vega {chance()}"}),
+            "delete": lambda: raw("DELETE", made(projects, new, "project_id")),
+            "organisations": lambda: raw("GET", "/orgs"),
+            "organisation": lambda: raw("GET", path),
+            "create_organisation": lambda: raw(
+                "POST", "/orgs", {"name": "Vega"}, Authorization=f"Bearer {founder}"
+            ),
+            "rename_organisation": lambda: raw("PATCH", path, {"name": f"Vega {chance()}"}),
+            "members": lambda: raw("GET", f"{members}?limit={PAGE}"),
+            "add_member": lambda: raw("POST", removed(), newcomer),
+            "change_member": lambda: raw("PATCH", added(), {"role": "member"}),
+            "remove_member": lambda: raw("DELETE", added()),
+            "api_keys": lambda: raw("GET", f"{keys}?limit={PAGE}"),
+            "create_api_key": lambda: raw("POST", keys, key),
+            "revoke_api_key": lambda: raw("DELETE", made(keys, key, "api_key_id")),
+            "audit": lambda: raw("GET", f"{events}?limit={PAGE}"),
+            "audit_deep": lambda: raw("GET", f"{events}?limit={PAGE}{self.cursor('audit_deep')}"),
+            "audit_action": lambda: raw("GET", f"{events}?limit={PAGE}&action=project.created"),
+            "me": lambda: raw("GET", "/me"),
+            "register": lambda: raw(
+                "POST", "/auth/register", account | {"email": f"vega-{chance()}@example.com"}
+            ),
+            "login": lambda: raw("POST", "/auth/login", account),
+        }
+
+    def cursor(self, name: str) -> str:
+        """The parameter that begins a deep page; nothing for another."""
+        cursor = self.cursors.get(name)
+        return f"&cursor={cursor}" if cursor else ""
 
 
 def tenant(connection: psycopg.Connection, data_set: DataSet, number: int) -> Tenant:
@@ -285,6 +351,14 @@ def tenant(connection: psycopg.Connection, data_set: DataSet, number: int) -> Te
         if each.deep:
             cursors[name] = rows.pop(0)[0]
         pages[name] = [row[1] for row in rows]
+    event = connection.execute(
+        "select api.cursor('audit-events', e.occurred_at::text, e.audit_event_id)"
+        " from audit.events as e where e.organisation_id = %s"
+        " order by e.occurred_at desc, e.audit_event_id desc limit 1 offset %s",
+        [organisation_id(number), len(projects) * (9 if large else 4) // 10],
+    ).fetchone()
+    assert event is not None
+    cursors["audit_deep"] = event[0]
     return Tenant(number, projects, cursors, pages)
 
 
@@ -297,28 +371,41 @@ class Asked:
             "typical": [tenant(admin, data_set, number) for number in data_set.sample()],
             "large": [tenant(admin, data_set, LARGE)],
         }
-        self._turns = {size: itertools.cycle(found) for size, found in self.tenants.items()}
         self._client = client
+        account = {"email": "founder@example.com", "password": PASSWORD}
+        client.send("POST", "/auth/register", account)
+        founder = client.send("POST", "/auth/login", account)["access_token"]
+        self._requests = {
+            size: [each.requests(client, founder) for each in found]
+            for size, found in self.tenants.items()
+        }
+        self._turns = {size: itertools.cycle(each) for size, each in self._requests.items()}
 
-    def _ask(self, asked: Tenant, endpoint: str) -> tuple[float, bytes]:
+    @property
+    def endpoints(self) -> list[str]:
+        """What can be asked."""
+        return list(self._requests["large"][0])
+
+    def _ask(self, requests: Requests, endpoint: str) -> tuple[float, bytes]:
         """
         Send one request. Returns: milliseconds, and the answer's body.
 
         Errors: Failure for any answer that is not a good one.
         """
-        raw = self._client.raw(*asked.request(endpoint))
+        raw = requests[endpoint]()
         started = time.perf_counter()
         status, answer = self._client.exchange(raw)
         took = time.perf_counter() - started
-        if status not in (200, 201):
+        if status not in (200, 201, 204):
             raise Failure(f"{self.data_set.database}, {endpoint}: {status} {answer[:500]!r}")
         return took * 1000, answer
 
     def check(self) -> None:
         """Compare the lists' answers with the data set. Errors: Failure for a wrong one."""
-        for each in itertools.chain(*self.tenants.values()):
+        asked = itertools.chain(*self.tenants.values())
+        for each, requests in zip(asked, itertools.chain(*self._requests.values()), strict=True):
             for endpoint, ids in each.pages.items():
-                page = json.loads(self._ask(each, endpoint)[1])
+                page = json.loads(self._ask(requests, endpoint)[1])
                 found = [item["project_id"] for item in page["items"]]
                 if found != ids:
                     raise Failure(f"{self.data_set.database}, {endpoint}: {page}")
@@ -366,10 +453,6 @@ def main() -> int:
 
 def _measure(rounds: int, sets: tuple[DataSet, ...]) -> dict[str, Any]:
     """All rounds; what it returns is the file's content."""
-    batches: dict[str, dict[str, dict[str, list[float]]]] = {
-        size: {endpoint: {each.name: [] for each in sets} for endpoint in ENDPOINTS}
-        for size in ("typical", "large")
-    }
     with contextlib.ExitStack() as stack:
         made = stack.enter_context(bare(SETTINGS))
         progress = stack.enter_context(
@@ -390,9 +473,14 @@ def _measure(rounds: int, sets: tuple[DataSet, ...]) -> dict[str, Any]:
             served.append(stack.enter_context(asking(made, each, running)))
             served[-1].check()
             progress.update(task, total=1, completed=1)
-        task = progress.add_task("", total=(rounds + 1) * len(batches) * len(ENDPOINTS))
+        endpoints = served[0].endpoints
+        batches: dict[str, dict[str, dict[str, list[float]]]] = {
+            size: {endpoint: {each.name: [] for each in sets} for endpoint in endpoints}
+            for size in ("typical", "large")
+        }
+        task = progress.add_task("", total=(rounds + 1) * len(batches) * len(endpoints))
         for number in range(rounds + 1):  # the first of them warms up
-            for size, endpoint in itertools.product(batches, ENDPOINTS):
+            for size, endpoint in itertools.product(batches, endpoints):
                 progress.update(task, description=f"{endpoint}, {size} tenant")
                 first = number % len(served)
                 for asked in served[first:] + served[:first]:

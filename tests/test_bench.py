@@ -55,7 +55,7 @@ def test_data_set_that_grows_is_answered_as_it_was_loaded() -> None:
             ).fetchone()
         with serving(made, peer) as running, growth.asking(made, data_set, running) as asked:
             asked.check()
-            for endpoint in growth.ENDPOINTS:
+            for endpoint in asked.endpoints:
                 assert asked.batch("large", endpoint) > 0
     assert rows == (500, 500)
 
