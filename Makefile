@@ -15,7 +15,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve test quality lint types format docs lock psql stop clean mutants \
-	bench bench-check bench-growth bench-isolation bench-lock bench-profile bench-soak
+	bench bench-check bench-growth bench-isolation bench-lock bench-profile bench-soak bench-workers
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,7 +74,7 @@ lock: $(STAMP) ## resolve the dependencies anew (ARGS=--upgrade) into requiremen
 	@echo uv | $(COMPILE) $(ARGS) - -o $(LOCKS)/uv.txt
 	@echo hatchling | $(COMPILE) $(ARGS) - -o $(LOCKS)/build.txt
 
-bench: $(BENCH_STAMP) ## measure against what users would pick instead (ARGS="--seconds 3 --rounds 5 --peers fastapi")
+bench: $(BENCH_STAMP) ## measure against what users would pick instead (ARGS="--peers fastapi --output /tmp/bench")
 	@$(BENCH)/bin/python -m bench.compare $(ARGS)
 
 bench-soak: $(BENCH_STAMP) ## a million requests, and whether memory stays flat (ARGS="--requests 1000000")
@@ -88,6 +88,9 @@ bench-growth: $(BENCH_STAMP) ## whether a request costs the same among 10^4, 10^
 
 bench-isolation: $(BENCH_STAMP) ## what row-level security and the seal add to a request
 	@$(BENCH)/bin/python -m bench.isolation $(ARGS)
+
+bench-workers: $(BENCH_STAMP) ## how reading one project scales from one worker to two
+	@$(BENCH)/bin/python -m bench.workers $(ARGS)
 
 bench-check: $(STAMP) ## count what a request costs, against bench/ceilings.json (ARGS=--write)
 	@$(BIN)/python -m bench.check $(ARGS)

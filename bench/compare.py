@@ -8,31 +8,21 @@ Shown are medians. Writes bench/results/compare.json, which bench/report.py read
 
 import argparse
 import contextlib
-import importlib.metadata
-import json
-import platform
-import subprocess
 import sys
-from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-from api import embedded
 from api.failure import Failure
 from bench import load, plot, report
+from bench.record import origin, save, show
+from bench.report import RESULTS
 from bench.stage import (
     ALL,
-    NODE,
     OURS,
     PEER_LIST,
     RATED,
-    ROOT,
     SETTINGS,
     Peer,
     Running,
@@ -41,7 +31,6 @@ from bench.stage import (
     stage,
 )
 
-RESULTS = ROOT / "bench" / "results"
 WARM_UP_SECONDS = 1
 LOGIN_SECONDS = 5  # some ten of them
 
@@ -68,9 +57,7 @@ def main() -> int:
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
-    options.output.mkdir(exist_ok=True)
-    file = options.output / "compare.json"
-    file.write_text(json.dumps(result, indent=1) + "\n")
+    file = save(result, options.output, "compare")
     plot.draw(result, file.with_suffix(".svg"))
     show(report.tables(result))
     print(f"written: {file}, {file.with_suffix('.svg')}")
@@ -131,10 +118,7 @@ def _measure(seconds: int, rounds: int, peers: list[Peer]) -> dict[str, Any]:
                     ours, their_run = records["ours"], records[peer.name]
                     pairs.append({**pair, "ours": ours, "theirs": their_run})
                 progress.advance(task)
-    return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": f'make bench ARGS="--seconds {seconds} --rounds {rounds}"',
-        "machine": machine(),
+    return origin("bench", f"--seconds {seconds} --rounds {rounds}") | {
         "settings": SETTINGS | {"connections": load.CONNECTIONS, "seconds": seconds},
         "memory_bytes_at_rest": memory,
         "titles": {each.name: each.title for each in (OURS, *peers)},
@@ -149,48 +133,6 @@ def _counterpart(endpoint: str, peer: Peer) -> str | None:
     if endpoint == "create_idempotent" and "create" in peer.endpoints:
         return "create"
     return None
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    cpu = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next(line for line in lines if line.startswith("model name")).split(": ", 1)[1]
-    packages = ("aiohttp", "asyncpg", "uvloop", "fastapi", "sqlalchemy", "uvicorn")
-    locked = json.loads((ROOT / "bench" / "postgraphile" / "package-lock.json").read_text())
-    return {
-        "cpu": cpu,
-        "cores": psutil.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30),
-        "system": f"{platform.system()} {platform.release()}",
-        "versions": {
-            "saas-api": _said("git", "describe", "--always", "--dirty"),
-            "python": platform.python_version(),
-            "postgresql": _said(str(embedded.program("postgres")), "--version").split()[-1],
-            "node": _said(str(NODE), "--version").removeprefix("v"),
-            "postgraphile": locked["packages"]["node_modules/postgraphile"]["version"],
-            "wrk": _said(load.find_wrk(), "--version").removeprefix("wrk ").split(" [")[0],
-            **{name: importlib.metadata.version(name) for name in packages},
-        },
-    }
-
-
-def _said(*command: str) -> str:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return (done.stdout or done.stderr).strip().split("\n")[0]
-
-
-def show(tables: Iterable[report.Table]) -> None:
-    """Print them."""
-    console = Console()
-    for title, header, rows in tables:
-        table = Table(title=title, title_justify="left")
-        for number, name in enumerate(header):
-            table.add_column(name, justify="right" if number else "left")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString
@@ -31,8 +30,9 @@ from rich.progress import Progress, TimeElapsedColumn
 
 from api.failure import Failure
 from bench import plot, report
-from bench.compare import RESULTS, machine, show
 from bench.load import Client
+from bench.record import origin, save, show
+from bench.report import RESULTS
 from bench.stage import (
     EMAIL,
     OURS,
@@ -442,9 +442,7 @@ def main() -> int:
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
-    options.output.mkdir(exist_ok=True)
-    file = options.output / "growth.json"
-    file.write_text(json.dumps(result, indent=1) + "\n")
+    file = save(result, options.output, "growth")
     plot.draw_growth(result, file.with_suffix(".svg"))
     show(report.growth_tables(result))
     print(f"written: {file}, {file.with_suffix('.svg')}")
@@ -488,10 +486,7 @@ def _measure(rounds: int, sets: tuple[DataSet, ...]) -> dict[str, Any]:
                     if number:
                         batches[size][endpoint][asked.data_set.name].append(round(latency, 3))
                 progress.advance(task)
-    return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": f'make bench-growth ARGS="--rounds {rounds}"',
-        "machine": machine(),
+    return origin("bench-growth", f"--rounds {rounds}") | {
         "settings": BARE_SETTINGS | SETTINGS | {"batch": BATCH, "sample": SAMPLE},
         "sets": described,
         "batches": batches,

@@ -10,11 +10,9 @@ waits for the disk, which would hide a part of the cost. Writes bench/results/is
 import argparse
 import contextlib
 import itertools
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,8 @@ from rich.progress import Progress
 
 from api.failure import Failure
 from bench import load, report
-from bench.compare import RESULTS, machine, show
+from bench.record import origin, save, show
+from bench.report import RESULTS
 from bench.stage import OURS, SETTINGS, Stage, bare, copy, fill, serving
 
 NOT_WAITING = {"fsync": "off", "synchronous_commit": "off", "autovacuum": "off"}
@@ -48,11 +47,8 @@ def main() -> int:
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
-    options.output.mkdir(exist_ok=True)
-    file = options.output / "isolation.json"
-    file.write_text(json.dumps(result, indent=1) + "\n")
     show([report.isolation_table(result)])
-    print(f"written: {file}")
+    print(f"written: {save(result, options.output, 'isolation')}")
     return 0
 
 
@@ -94,10 +90,7 @@ def _measure(seconds: int, rounds: int) -> dict[str, Any]:
                         kind = {"client": client, "endpoint": endpoint, "variant": each.name}
                         runs.append({"round": number, **kind, **run.record()})
                 progress.advance(task)
-    return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": f'make bench-isolation ARGS="--seconds {seconds} --rounds {rounds}"',
-        "machine": machine(),
+    return origin("bench-isolation", f"--seconds {seconds} --rounds {rounds}") | {
         "settings": SETTINGS | NOT_WAITING | {"connections": 1, "seconds": seconds},
         "runs": runs,
     }

@@ -258,7 +258,7 @@ def _right(endpoint: str, body: Mapping[str, Any]) -> bool:
     if endpoint == "login":
         return "access_token" in body
     if endpoint in ("list", "filter"):
-        numbers = range(LAST_PROJECT, FIRST_PROJECT - 1, -1)
+        numbers = list(range(LAST_PROJECT, FIRST_PROJECT - 1, -1))
         if endpoint == "filter":
             names = {n: f"Apollo {n % 1000}" for n in numbers if not n % 2 and n % 5}
             numbers = sorted(names, key=names.__getitem__, reverse=True)

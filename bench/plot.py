@@ -48,11 +48,11 @@ def draw(result: dict[str, Any], file: Path) -> None:
 def draw_growth(result: dict[str, Any], file: Path) -> None:
     """Write latency by size of the data set as SVG, the typical tenant's beside the large one's."""
     pyplot = _pyplot()
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 5), layout="constrained", sharey=True)
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 7), layout="constrained", sharey=True)
     for (size, endpoints), axis in zip(result["batches"].items(), axes, strict=True):
         for number, (endpoint, sets) in enumerate(endpoints.items()):
             found = {int(name): statistics.median(batches) for name, batches in sets.items()}
-            style = {"marker": "os"[number // 10], "linestyle": ("-", "--")[number // 10]}
+            style = {"marker": "os^"[number // 10], "linestyle": ("-", "--", ":")[number // 10]}
             axis.plot(*zip(*found.items(), strict=True), **style, label=GROWTH[endpoint])
         axis.set_title(f"{size} tenant", loc="left", fontweight="bold")
         axis.set(xscale="log", yscale="log", xlabel="projects")

@@ -10,19 +10,18 @@ other processes (kernel.yama.ptrace_scope = 0).
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from api.failure import Failure
-from bench import load
-from bench.compare import RESULTS, machine
+from bench import load, report
+from bench.record import origin, save, show
+from bench.report import RESULTS
 from bench.stage import BIN, OURS, serving, stage, worker
 
 # The endpoints, and the function that each calls once.
@@ -80,20 +79,15 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder (bench/results)")
     options = parser.parse_args()
     try:
-        result = {
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": f'make bench-profile ARGS="--seconds {options.seconds}"',
-            "machine": machine(),
+        result = origin("bench-profile", f"--seconds {options.seconds}") | {
             "python": _python(options.seconds),
             "postgresql": _postgresql(options.seconds),
         }
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
-    options.output.mkdir(exist_ok=True)
-    file = options.output / "profile.json"
-    file.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"written: {file}; its tables: python -m bench.report")
+    show(report.profile_tables(result))
+    print(f"written: {save(result, options.output, 'profile')}")
     return 0
 
 

@@ -72,6 +72,7 @@ GROWTH = {
     "login": "log in",
 }
 GROWN = 1.3  # the largest data set's latency is at most so many times the smallest's
+SCALED = 1.6  # two workers serve at least so many times what one does
 ISOLATION = 0.2  # row-level security and seal add less than that to the time of a request
 OUTSIDE = "outside of functions: protocol, portal, commit"
 NONE = "-"
@@ -307,11 +308,33 @@ def isolation_table(result: dict[str, Any]) -> Table:
     return "What isolation adds to the microseconds of processor of a request", header, rows
 
 
+def workers_table(result: dict[str, Any]) -> Table:
+    """Requests a second by one worker and by two, and from round to round the ratio."""
+    one, two = (
+        [
+            run["requests"] / run["seconds"]
+            for run in sorted(result["runs"], key=lambda run: int(run["round"]))
+            if run["workers"] == count
+        ]
+        for count in (1, 2)
+    )
+    ratios = [b / a for a, b in zip(one, two, strict=True)]
+    scaled = statistics.median(ratios)
+    row = [
+        *(_number(statistics.median(each)) for each in (one, two)),
+        f"{scaled:.2f}",
+        f"{min(ratios):.2f} to {max(ratios):.2f}",
+        "met" if scaled >= SCALED else "missed",
+    ]
+    header = ["", "1 worker", "2 workers", "ratio", "from round to round", f"at least {SCALED}"]
+    return "Requests a second, workers slowed", header, [["read one", *row]]
+
+
 def blocks() -> dict[str, str]:
     """The page's generated parts, by the name in their markers."""
-    comparison, profile, soak, growth, isolation = (
+    comparison, profile, soak, growth, isolation, workers = (
         json.loads((RESULTS / f"{name}.json").read_text())
-        for name in ("compare", "profile", "soak", "growth", "isolation")
+        for name in ("compare", "profile", "soak", "growth", "isolation", "workers")
     )
     rates, targets, costs, memory = (markdown(*table[1:]) for table in tables(comparison))
     typical, large = (markdown(*table[1:]) for table in growth_tables(growth))
@@ -328,6 +351,7 @@ def blocks() -> dict[str, str]:
         "growth": f"{_origin(growth)}\n\n{typical}",
         "large": large,
         "isolation": f"{_origin(isolation)}\n\n{markdown(*isolation_table(isolation)[1:])}",
+        "workers": f"{_origin(workers)}\n\n{markdown(*workers_table(workers)[1:])}",
         "soak": f"{_origin(soak)}\n\n{markdown(*soak_table(soak)[1:])}",
     }
 

@@ -10,10 +10,8 @@ fill). Writes bench/results/soak.json; exit status 1 if the memory grew.
 import argparse
 import contextlib
 import itertools
-import json
 import statistics
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,8 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from api.failure import Failure
 from bench import load
-from bench.compare import RESULTS, machine
+from bench.record import origin, save
+from bench.report import RESULTS
 from bench.stage import OURS, memory_bytes, serving, stage
 
 LIMIT = 2 * 2**20
@@ -43,17 +42,12 @@ def main() -> int:
         print(failure, file=sys.stderr)
         return 1
     growth = _level(samples, 0.9, 1.0) - _level(samples, 0.1, 0.2)
-    result = {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": f'make bench-soak ARGS="--requests {options.requests}"',
-        "machine": machine(),
+    result = origin("bench-soak", f"--requests {options.requests}") | {
         "at_rest_bytes": at_rest,
         "growth_bytes": growth,
         "samples": samples,
     }
-    options.output.mkdir(exist_ok=True)
-    file = options.output / "soak.json"
-    file.write_text(json.dumps(result, indent=1) + "\n")
+    file = save(result, options.output, "soak")
     print(
         f"{samples[-1]['requests']:,} requests: {at_rest / 2**20:.1f} MiB at rest, "
         f"{samples[-1]['worker_bytes'] / 2**20:.1f} MiB at the end, grown by "

@@ -373,7 +373,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, errors: Path) -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    raise Failure(f"{process.args} does not serve: {errors.read_text()[-2000:]}")
+    raise Failure(f"{process.args!r} does not serve: {errors.read_text()[-2000:]}")
 
 
 def cpu_seconds(process: psutil.Process) -> float:
