@@ -252,6 +252,12 @@ class _Worker(GunicornUVLoopWebWorker):
         self.sockets = self.app.listeners = [wrapped.sock for wrapped in self.sockets]
         super().run()
 
+    def notify(self) -> None:
+        """Once a second. aiohttp listens anew, with a backlog of 128 of its own."""
+        super().notify()
+        for listener in self.sockets:
+            listener.listen(BACKLOG)
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: not ready from now on, gone after the notice."""
         lifecycle: Lifecycle | None = self.app.lifecycle

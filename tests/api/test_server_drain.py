@@ -171,6 +171,18 @@ async def test_sigterm_answers_connections_that_nobody_had_accepted_yet(
     assert await server.end() == 0
 
 
+async def test_burst_of_connections_is_taken_while_the_worker_is_busy(start: Start) -> None:
+    burst = 300
+    if longest_backlog() < burst:
+        pytest.skip("the system has a shorter backlog")
+    server = await start()
+    await asyncio.sleep(1.5)  # the worker's first second
+    host, port = server.url.removeprefix("http://").split(":")
+    with paused(workers(server.process.pid)), contextlib.ExitStack() as stack:
+        for _ in range(burst):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=2))
+
+
 async def test_sigterm_with_an_idle_connection_does_not_wait_for_it(
     start: Start, session: aiohttp.ClientSession
 ) -> None:
@@ -305,6 +317,11 @@ async def two_workers_without(server: Process | Server, pid: int) -> None:
     async with asyncio.timeout(10):
         while len(workers(server.process.pid) - {pid}) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
+
+
+def longest_backlog() -> int:
+    """How many connections may wait to be accepted, by the system's limit."""
+    return int(Path("/proc/sys/net/core/somaxconn").read_text())
 
 
 def workers(pid: int) -> set[int]:
