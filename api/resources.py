@@ -119,7 +119,9 @@ def page(name: str, resource: Resource) -> Resource:
         "limit": numbers["limit"] | {"description": "as asked for", "examples": [50]},
         "offset": numbers["offset"] | {"description": "as asked for", "examples": [0]},
         "next_cursor": nullable(
-            _text("where the next page begins, for the parameter cursor; null: nowhere", "WyIyMDI2")
+            _text(
+                "where the next page begins, for the parameter cursor; null: nowhere", "WyJvcmdzIiw"
+            )
         ),
     }
     return Resource(name, _object("A part of a list.", properties), item=resource)
