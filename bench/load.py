@@ -6,6 +6,7 @@ holds (`check`); after each run wrk must have counted no refusal, and as many by
 have, and a run that creates must have left as many rows, each with its audit event.
 """
 
+import contextlib
 import json
 import random
 import re
@@ -142,12 +143,16 @@ class Client:
     """
 
     def __init__(self, port: int, token: str) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._answers = self._socket.makefile("rb")
+        self._port = port
+        self._connect()
         self._headers = {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
         }
+
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", self._port))
+        self._answers = self._socket.makefile("rb")
 
     def close(self) -> None:
         """Close the connection."""
@@ -168,13 +173,24 @@ class Client:
 
     def exchange(self, raw: bytes) -> tuple[int, bytes]:
         """The status and body that answer a request as it goes over the wire."""
-        self._socket.sendall(raw)
-        status = int(self._answers.readline().split()[1])
+        first = self._begin(raw)
+        if not first:  # the server closes a connection that was idle for long
+            self.close()
+            self._connect()
+            first = self._begin(raw)
+        status = int(first.split()[1])
         length = 0
         while (line := self._answers.readline()) != b"\r\n":
             if line[:15].lower() == b"content-length:":
                 length = int(line[15:])
         return status, self._answers.read(length)
+
+    def _begin(self, raw: bytes) -> bytes:
+        """Send a request; the first line of its answer, or nothing where nobody answers."""
+        with contextlib.suppress(ConnectionError):
+            self._socket.sendall(raw)
+            return self._answers.readline()
+        return b""
 
 
 def request(made: Stage, peer: Peer, endpoint: str) -> Request:
