@@ -1,4 +1,4 @@
-"""What the benches have alike: where results are kept, and what each says of its origin."""
+"""What the benches have alike: what a result says of its origin, and how it is kept and shown."""
 
 import contextlib
 import importlib.metadata

@@ -32,7 +32,7 @@ declare
     v_id uuid;
 begin
     perform gate.enter(p_credential, p_request_id, p_organisation_id, 'projects.read');
-    -- Where the page begins (ADR 0016).
+    -- Where the page begins (ADR 0019).
     perform set_config(v_bound, coalesce(p_after, ''), true);
     case v_order
         when 'created_at desc' then
