@@ -12,6 +12,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY api api
 COPY sql sql
 COPY policies policies
+COPY tests/sql tests/sql
 RUN /tools/bin/hatchling build -t wheel \
     && /venv/bin/pip install --no-deps --no-index dist/*.whl
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,18 +19,54 @@ ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).with_name("uv")
 
 
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+DOCKERIGNORE = (ROOT / ".dockerignore").read_text().splitlines()
+
+
 def uv(*arguments: str | Path, environment: str | Path = sys.prefix) -> None:
     """Run uv for an environment."""
     command = [UV, "--quiet", *arguments]
     subprocess.run(command, check=True, env={**os.environ, "VIRTUAL_ENV": str(environment)})
 
 
+def build(target: Path, source: Path) -> Path:
+    """The wheel of the files in `source`."""
+    uv("build", "--wheel", "--no-build-isolation", "--out-dir", target, source)
+    return next(target.glob("*.whl"))
+
+
+def names(wheel: Path) -> set[str]:
+    """The files in a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel as built from the files of the checkout."""
-    target = tmp_path_factory.mktemp("dist")
-    uv("build", "--wheel", "--no-build-isolation", "--out-dir", target, ROOT)
-    return next(target.glob("*.whl"))
+    return build(tmp_path_factory.mktemp("dist"), ROOT)
+
+
+def copy_as_docker_does(target: Path) -> None:
+    """What the Dockerfile copies into the build, of what .dockerignore lets through."""
+    assert "*" in DOCKERIGNORE
+    let_through = [line[1:] for line in DOCKERIGNORE if line.startswith("!")]
+    stage = DOCKERFILE.partition("hatchling build")[0]
+    for line in re.findall(r"^COPY (?!--)(.+)$", stage, re.MULTILINE):
+        *sources, destination = line.split()
+        for source in sources:
+            here = ROOT / source
+            into = target / destination / (here.name if destination.endswith("/") else "")
+            for file in [here] if here.is_file() else here.rglob("*"):
+                path = file.relative_to(ROOT)
+                if (
+                    file.is_file()
+                    and any(path.is_relative_to(each) for each in let_through)
+                    and "__pycache__" not in path.parts
+                ):
+                    copy = into / file.relative_to(here)
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, copy)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +117,8 @@ def served(installed: Path, folder: Path) -> Iterator[str]:
 
 
 def test_wheel_holds_the_package_and_its_sql_and_nothing_else(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-    assert {name.partition("/")[0] for name in names} == {
+    held = names(wheel)
+    assert {name.partition("/")[0] for name in held} == {
         "api",
         f"{wheel.name.rpartition('-py3')[0]}.dist-info",
     }
@@ -92,8 +128,16 @@ def test_wheel_holds_the_package_and_its_sql_and_nothing_else(wheel: Path) -> No
         ("tests/sql", "api/_tests"),
     ):
         here = {path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*.sql")}
-        assert {f"{inside}/{path}" for path in here} <= names
-    assert "api/py.typed" in names
+        assert {f"{inside}/{path}" for path in here} <= held
+    assert "api/py.typed" in held
+
+
+def test_container_builds_the_same_wheel_from_the_files_it_gets(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """No engine is needed to know it."""
+    copy_as_docker_does(tmp_path / "context")
+    assert names(build(tmp_path / "dist", tmp_path / "context")) == names(wheel)
 
 
 def test_serve_answers_where_the_wheel_is_installed(served: str) -> None:
