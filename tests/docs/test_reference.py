@@ -8,8 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from api import problems
+from api import openapi, problems
 from api import settings as settings_module
+from api.handlers import projects
 from api.problems import Kind
 from api.routes import routes
 from api.settings import Settings
@@ -107,6 +108,21 @@ def test_http_page_has_every_field_and_parameter(root: Path) -> None:
         names |= set(route.query.shape.properties if route.query else ())
         missing = {name for name in names if f"`{name}`" not in section}
         assert not missing, f"{route.method} {route.path} lacks {missing}"
+
+
+def test_http_page_has_every_refusal(root: Path) -> None:
+    page = (root / "docs/reference/http.md").read_text()
+    for route in routes(Settings()):
+        section = page.split(f"### `{route.method} {route.path}`\n", 1)[1].split("\n##", 1)[0]
+        documented = {
+            int(each) for each in re.findall(r"\b[45]\d\d\b", section.partition("Errors:")[2])
+        }
+        declared = {kind.status for kind in openapi.refusals(route)}
+        if route.authenticated or route.body is not None:  # the page says these once for all
+            documented, declared = documented - {408, 503}, declared - {408, 503}
+        if route.handler in (projects.get, projects.list_page):
+            declared -= {403}  # every role and an API key may read projects
+        assert documented == declared, f"{route.method} {route.path}"
 
 
 def _kinds(module: ModuleType) -> dict[str, Kind]:
