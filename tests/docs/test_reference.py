@@ -177,6 +177,14 @@ def test_permissions_page_has_what_the_function_has(root: Path) -> None:
     assert documented == {(role, each) for role, held in permissions.items() for each in held}
 
 
+def test_architecture_names_every_module(root: Path) -> None:
+    page = (root / "docs/explanation/architecture.md").read_text()
+    table = page.split("\n## What Python does\n", 1)[1].split("\n## ", 1)[0]
+    modules = {f"api/{path.name}" for path in (root / "api").glob("[!_]*.py")}
+    folders = {f"api/{path.parent.name}/" for path in (root / "api").glob("*/__init__.py")}
+    assert set(re.findall(r"`(api/[^`]+)`", table)) == modules | folders
+
+
 def test_decisions_index_has_every_decision(root: Path) -> None:
     folder = root / "docs/adr"
     index = (folder / "README.md").read_text()
