@@ -188,8 +188,9 @@ def test_architecture_names_every_module(root: Path) -> None:
 def test_decisions_index_has_every_decision(root: Path) -> None:
     folder = root / "docs/adr"
     index = (folder / "README.md").read_text()
-    files = {path.name for path in folder.glob("0*.md")}
-    assert set(re.findall(r"\((0\d{3}-[\w-]+\.md)\)", index)) == files
+    headings = {p.name: p.read_text().split("\n", 1)[0] for p in folder.glob("0*.md")}
+    rows = re.findall(r"^\| \[(\d{4})\]\((\S+)\) \| (.+) \| ", index, re.MULTILINE)
+    assert {file: f"# {number}. {title}" for number, file, title in rows} == headings
 
 
 def test_changelog_has_a_line_for_every_migration(root: Path) -> None:
