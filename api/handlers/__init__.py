@@ -1,1 +1,1 @@
-"""The endpoints, one module a resource: each handler is one SQL call and its answer."""
+"""The endpoints, one module a resource: a handler is one SQL call (login: two) and its answer."""
