@@ -63,7 +63,7 @@ step_mypy() {
 
 step_sqlfluff() {
     "$bin/sqlfluff" lint --processes 2 --disable-progress-bar sql policies \
-        templates/new_table/sql templates/new_table/policies
+        api/policies templates/new_table/sql templates/new_table/policies
 }
 
 step_squawk() {

@@ -1,13 +1,15 @@
--- What the catalogue says of this product, one fact a row, for `saas-api policies diff`, which reads it
--- in the database at hand and in one that was just made from the files, and compares. Needs no rights.
--- Only reads; `make`, `change` and `undo` are statements that are printed.
+-- What the catalogue says of this product, one fact a row, for `saas-api policies diff`, which
+-- reads it in the database at hand and in one that was just made from the files, and compares.
+-- Needs no rights. Only reads; `make`, `change` and `undo` are statements that are printed.
 --
--- drift.schemas names the product's schemas. Run it with search_path = pg_catalog and timezone = UTC.
+-- drift.schemas names the product's schemas. Run it with search_path = pg_catalog and
+-- timezone = UTC.
 --
 -- phase    in this order facts can be made, and the other way round undone
 -- name     what it is; unique
 -- part_of  the name of the object that it goes with. Null: of none
--- shape    two of one name and shape can be exchanged by `change`; else by `undo` and `make`. Null: any
+-- shape    two of one name and shape can be exchanged by `change`; else by `undo` and `make`. Null:
+--          any
 -- state    what is compared
 -- make     where it is missing. Null: it cannot be had from the catalogue
 -- change   where another state is there. Null: undo, and make anew
@@ -16,7 +18,7 @@ with recursive
 schemas as (
     select n.oid, n.nspname, n.nspowner, n.nspacl
     from pg_catalog.pg_namespace as n
-    where n.nspname = any (string_to_array(current_setting('drift.schemas'), ','))
+    where n.nspname = any(string_to_array(current_setting('drift.schemas'), ','))
 ),
 
 roles as (
@@ -361,7 +363,8 @@ objects as (
         and d.refobjid in (select s.oid from schemas as s)
         and d.classid <> 'pg_catalog.pg_class'::regclass
         and d.classid <> 'pg_catalog.pg_default_acl'::regclass
-        and d.classid <> 'pg_catalog.pg_publication_namespace'::regclass -- goes with its publication
+        -- Goes with its publication.
+        and d.classid <> 'pg_catalog.pg_publication_namespace'::regclass
         and not exists (
             select from pg_catalog.pg_proc as p
             where
@@ -406,7 +409,8 @@ rights as (
     where a.grantee = 0 or a.grantee in (select r.oid from roles as r)
 ),
 
--- PostgreSQL's own objects, and what is in no schema, as far as PUBLIC's and our roles' rights on them are not what initdb gave.
+-- PostgreSQL's own objects, and what is in no schema, as far as PUBLIC's and our roles' rights on
+-- them are not what initdb gave.
 own as (
     select
         case p.prokind when 'p' then 'procedure ' else 'function ' end
@@ -577,7 +581,10 @@ from (
     where
         (
             m.member in (select r.oid from roles as r)
-            or m.roleid in (select r.oid from roles as r where r.rolname <> 'saas_dba')
+            or m.roleid in (
+                select r.oid from roles as r
+                where r.rolname <> 'saas_dba'
+            )
         )
         and not (
             m.grantor = 10
@@ -613,9 +620,17 @@ cross join lateral (
         ) as statement
 ) as m
 where
-    s.setrole in (select 0 union all select r.oid from roles as r)
+    s.setrole in (
+        select 0
+        union all
+        select r.oid from roles as r
+    )
     and s.setdatabase in (
-        0, (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
+        0,
+        (
+            select d.oid from pg_catalog.pg_database as d
+            where d.datname = current_database()
+        )
     )
 union all
 select
@@ -653,10 +668,19 @@ select
 from relations as c
 cross join lateral (
     values
-        (90, 'row-level security', c.relrowsecurity, 'enable row level security', 'disable row level security'),
-        (90, 'forced row-level security', c.relforcerowsecurity, 'force row level security', 'no force row level security'),
+        (
+            90, 'row-level security', c.relrowsecurity,
+            'enable row level security', 'disable row level security'
+        ),
+        (
+            90, 'forced row-level security', c.relforcerowsecurity,
+            'force row level security', 'no force row level security'
+        ),
         (56, 'unlogged state', c.relpersistence = 'u', 'set unlogged', 'set logged'),
-        (56, 'replica identity', c.relreplident <> 'd', 'replica identity full', 'replica identity default')
+        (
+            56, 'replica identity', c.relreplident <> 'd',
+            'replica identity full', 'replica identity default'
+        )
 ) as f (phase, name, is_set, make, undo)
 where c.relkind in ('r', 'p') and f.is_set
 union all
