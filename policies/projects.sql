@@ -46,4 +46,4 @@ using (
     and name collate "C" <= (select ctx.page_name('app.name_to', repeat(chr(1114111), 200)))
 );
 comment on policy enter_list on app.projects is
-'A list enters the index of its order at the bounds it has set for its page (ADR 0016).';
+'A list enters the index of its order at the bounds it has set for its page (ADR 0019).';

@@ -66,11 +66,11 @@ begin
                     select from api.audit_events as e
                     where
                         e.organisation_id = p_organisation_id
-                    and (p_action is null or e.action = p_action)
-                    and (p_actor_user_id is null or e.actor_user_id = p_actor_user_id)
-                    and (p_target_id is null or e.target_id = p_target_id)
-                    and e.occurred_at >= coalesce(p_since, '-infinity')
-                    and e.occurred_at < coalesce(p_until, 'infinity')
+                        and (p_action is null or e.action = p_action)
+                        and (p_actor_user_id is null or e.actor_user_id = p_actor_user_id)
+                        and (p_target_id is null or e.target_id = p_target_id)
+                        and e.occurred_at >= coalesce(p_since, '-infinity')
+                        and e.occurred_at < coalesce(p_until, 'infinity')
                     limit 10001
                 ) as counted
             )
