@@ -266,7 +266,7 @@ AUDIT_EVENT = Resource(
             "actor_user_id": nullable(_id("null unless actor_type is user")),
             "actor_api_key_id": nullable(_id("null unless actor_type is api_key"))
             | {"examples": [None]},
-            "target_type": _text("organisation, member, project or api_key", "project"),
+            "target_type": _text("organisation, member, project, api_key or user", "project"),
             "target_id": nullable(_id("the target; of a member, the user")),
             "request_id": nullable(
                 _text("X-Request-ID of the request; null: not by a request", "5f0c2a7e")

@@ -13,6 +13,7 @@ from api import settings as settings_module
 from api.handlers import projects
 from api.problems import Kind
 from api.routes import routes
+from api.schemas import ACTIONS
 from api.settings import Settings
 
 VARIABLE = re.compile(r"SAAS_API_[A-Z_]+")
@@ -183,6 +184,18 @@ def test_architecture_names_every_module(root: Path) -> None:
     modules = {f"api/{path.name}" for path in (root / "api").glob("[!_]*.py")}
     folders = {f"api/{path.parent.name}/" for path in (root / "api").glob("*/__init__.py")}
     assert set(re.findall(r"`(api/[^`]+)`", table)) == modules | folders
+
+
+def test_audit_page_has_every_action_of_the_product_and_none_unknown(root: Path) -> None:
+    page = (root / "docs/explanation/audit.md").read_text()
+    # The last list that is not of a table of yours: docs/how-to/add-a-table.md.
+    ours = re.findall(r"'(\w+\.\w+)'", (root / "sql/migrations/0011_dba.sql").read_text())
+    documented = set()
+    for cell, *_ in _rows(page, "What is recorded"):
+        first, *others = cell.split(", ")
+        noun = _code(first).partition(".")[0]
+        documented |= {_code(first), *(noun + _code(each) for each in others)}
+    assert set(ours) <= documented <= set(ACTIONS)
 
 
 def test_decisions_index_has_every_decision(root: Path) -> None:

@@ -11,7 +11,7 @@ comment on column api.audit_events.action is 'noun.verb in the past.';
 comment on column api.audit_events.actor_type is 'user, api_key, database_role or anonymous.';
 comment on column api.audit_events.actor_user_id is 'The user. Null: none acted.';
 comment on column api.audit_events.actor_api_key_id is 'The API key. Null: none acted.';
-comment on column api.audit_events.target_type is 'organisation, member, project or api_key.';
+comment on column api.audit_events.target_type is 'organisation, member, project, api_key, or user: whom a database administrator became.';
 comment on column api.audit_events.target_id is 'Id of the target; of a member, the user id.';
 comment on column api.audit_events.request_id is 'X-Request-ID of the request. Null: not by a request.';
 comment on column api.audit_events.changes is '{field: {old, new}}.';
