@@ -15,7 +15,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve test quality lint types format docs lock psql stop clean mutants \
-	bench bench-check bench-growth bench-isolation bench-lock bench-profile bench-soak bench-workers
+	bench bench-audit bench-check bench-growth bench-isolation bench-lock bench-profile bench-soak bench-workers
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ bench-isolation: $(BENCH_STAMP) ## what row-level security and the seal add to a
 
 bench-workers: $(BENCH_STAMP) ## how reading one project scales from one worker to two
 	@$(BENCH)/bin/python -m bench.workers $(ARGS)
+
+bench-audit: $(BENCH_STAMP) ## what the audit adds to a change of 10,000 rows
+	@$(BENCH)/bin/python -m bench.audit $(ARGS)
 
 bench-check: $(STAMP) ## count what a request costs, against bench/ceilings.json (ARGS=--write)
 	@$(BIN)/python -m bench.check $(ARGS)

@@ -9,14 +9,12 @@ Shown are medians. Writes bench/results/compare.json, which bench/report.py read
 import argparse
 import contextlib
 import sys
-from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
 from api.failure import Failure
-from bench import load, plot, report
-from bench.record import origin, save, show
+from bench import load, plot, record, report
 from bench.report import RESULTS
 from bench.stage import (
     ALL,
@@ -36,32 +34,17 @@ LOGIN_SECONDS = 5  # some ten of them
 
 
 def main() -> int:
-    """Measure, write, print; exit status 1 with one line when something did not go as it must."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.strip().split("\n")[0])
-    parser.add_argument("--seconds", type=int, default=3, help="length of a run (3)")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of each kind (5)")
+    """Measure, write, print; the exit status."""
+    parser = record.command(
+        "bench", seconds=(3, "length of a run"), rounds=(5, "pairs of each kind")
+    )
     parser.add_argument(
         "--peers",
         type=_peers,
         default=PEER_LIST,
         help=f"some of {','.join(peer.name for peer in PEER_LIST)} (all)",
     )
-    parser.add_argument("--note", default="", help="what a reader of the figures should know")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (bench/results)")
-    options = parser.parse_args()
-    if options.output == RESULTS and len(options.peers) < len(PEER_LIST):
-        parser.error("bench/results has all peers, and the documents their figures: say --output")
-    try:
-        load.find_wrk()
-        result = _measure(options.seconds, options.rounds, options.peers) | {"note": options.note}
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    file = save(result, options.output, "compare")
-    plot.draw(result, file.with_suffix(".svg"))
-    show(report.tables(result))
-    print(f"written: {file}, {file.with_suffix('.svg')}")
-    return 0
+    return record.run(parser, "compare", _measure, report.tables, draw=plot.draw)
 
 
 def _peers(text: str) -> list[Peer]:
@@ -72,8 +55,12 @@ def _peers(text: str) -> list[Peer]:
     return [ALL[name] for name in names]
 
 
-def _measure(seconds: int, rounds: int, peers: list[Peer]) -> dict[str, Any]:
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
     """All rounds; what it returns is the file's content."""
+    seconds, rounds, peers = options.seconds, options.rounds, options.peers
+    if options.output == RESULTS and len(peers) < len(PEER_LIST):
+        raise Failure("bench/results has all peers, and the documents their figures: say --output")
+    load.find_wrk()
     pairs: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         made = stack.enter_context(stage())
@@ -118,7 +105,7 @@ def _measure(seconds: int, rounds: int, peers: list[Peer]) -> dict[str, Any]:
                     ours, their_run = records["ours"], records[peer.name]
                     pairs.append({**pair, "ours": ours, "theirs": their_run})
                 progress.advance(task)
-    return origin("bench", f"--seconds {seconds} --rounds {rounds}") | {
+    return {
         "settings": SETTINGS | {"connections": load.CONNECTIONS, "seconds": seconds},
         "memory_bytes_at_rest": memory,
         "titles": {each.name: each.title for each in (OURS, *peers)},

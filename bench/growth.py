@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
@@ -29,10 +28,8 @@ from psycopg import sql
 from rich.progress import Progress, TimeElapsedColumn
 
 from api.failure import Failure
-from bench import plot, report
+from bench import plot, record, report
 from bench.load import Client
-from bench.record import origin, save, show
-from bench.report import RESULTS
 from bench.stage import (
     EMAIL,
     OURS,
@@ -430,27 +427,18 @@ def asking(made: Stage, data_set: DataSet, running: Running) -> Iterator[Asked]:
 
 
 def main() -> int:
-    """Load, measure, write, print; exit status 1 with one line when something went wrong."""
-    parser = argparse.ArgumentParser(prog="make bench-growth")
-    parser.add_argument("--rounds", type=int, default=20, help="batches of each kind (20)")
-    parser.add_argument("--sets", type=int, default=len(SETS), help="only the smallest so many (3)")
-    parser.add_argument("--note", default="", help="what a reader of the figures should know")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (bench/results)")
-    options = parser.parse_args()
-    try:
-        result = _measure(options.rounds, SETS[: options.sets]) | {"note": options.note}
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    file = save(result, options.output, "growth")
-    plot.draw_growth(result, file.with_suffix(".svg"))
-    show(report.growth_tables(result))
-    print(f"written: {file}, {file.with_suffix('.svg')}")
-    return 0
+    """Load, measure, write, print; the exit status."""
+    parser = record.command(
+        "bench-growth",
+        rounds=(20, "batches of each kind"),
+        sets=(len(SETS), "only the smallest so many, 2 at least"),
+    )
+    return record.run(parser, "growth", _measure, report.growth_tables, draw=plot.draw_growth)
 
 
-def _measure(rounds: int, sets: tuple[DataSet, ...]) -> dict[str, Any]:
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
     """All rounds; what it returns is the file's content."""
+    rounds, sets = options.rounds, SETS[: max(2, options.sets)]
     with contextlib.ExitStack() as stack:
         made = stack.enter_context(bare(SETTINGS))
         progress = stack.enter_context(
@@ -486,7 +474,7 @@ def _measure(rounds: int, sets: tuple[DataSet, ...]) -> dict[str, Any]:
                     if number:
                         batches[size][endpoint][asked.data_set.name].append(round(latency, 3))
                 progress.advance(task)
-    return origin("bench-growth", f"--rounds {rounds}") | {
+    return {
         "settings": BARE_SETTINGS | SETTINGS | {"batch": BATCH, "sample": SAMPLE},
         "sets": described,
         "batches": batches,

@@ -13,15 +13,11 @@ import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
-from api.failure import Failure
-from bench import load, report
-from bench.record import origin, save, show
-from bench.report import RESULTS
+from bench import load, record, report
 from bench.stage import OURS, SETTINGS, Stage, bare, copy, fill, serving
 
 NOT_WAITING = {"fsync": "off", "synchronous_commit": "off", "autovacuum": "off"}
@@ -35,21 +31,11 @@ WARM_UP_SECONDS = 1
 
 
 def main() -> int:
-    """Measure, write, print; exit status 1 with one line when something did not go as it must."""
-    parser = argparse.ArgumentParser(prog="make bench-isolation")
-    parser.add_argument("--seconds", type=int, default=2, help="length of a run (2)")
-    parser.add_argument("--rounds", type=int, default=7, help="runs of each kind (7)")
-    parser.add_argument("--note", default="", help="what a reader of the figures should know")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (bench/results)")
-    options = parser.parse_args()
-    try:
-        result = _measure(options.seconds, options.rounds) | {"note": options.note}
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    show([report.isolation_table(result)])
-    print(f"written: {save(result, options.output, 'isolation')}")
-    return 0
+    """Measure, write, print; the exit status."""
+    parser = record.command(
+        "bench-isolation", seconds=(2, "length of a run"), rounds=(7, "runs of each")
+    )
+    return record.run(parser, "isolation", _measure, report.isolation_tables)
 
 
 @contextlib.contextmanager
@@ -63,8 +49,9 @@ def isolated() -> Iterator[Stage]:
         yield made
 
 
-def _measure(seconds: int, rounds: int) -> dict[str, Any]:
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
     """All rounds; what it returns is the file's content."""
+    seconds, rounds = options.seconds, options.rounds
     runs: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         made = stack.enter_context(isolated())
@@ -90,7 +77,7 @@ def _measure(seconds: int, rounds: int) -> dict[str, Any]:
                         kind = {"client": client, "endpoint": endpoint, "variant": each.name}
                         runs.append({"round": number, **kind, **run.record()})
                 progress.advance(task)
-    return origin("bench-isolation", f"--seconds {seconds} --rounds {rounds}") | {
+    return {
         "settings": SETTINGS | NOT_WAITING | {"connections": 1, "seconds": seconds},
         "runs": runs,
     }

@@ -13,15 +13,12 @@ import argparse
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from api.failure import Failure
-from bench import load, report
-from bench.record import origin, save, show
-from bench.report import RESULTS
+from bench import load, record, report
 from bench.stage import BIN, OURS, serving, stage, worker
 
 # The endpoints, and the function that each calls once.
@@ -34,22 +31,25 @@ ENDPOINTS = {
 }
 SAMPLES_PER_SECOND = 200
 
-# A sample belongs to its innermost frame that is in one of these files.
+# A sample belongs to its innermost frame, "function (file:line)", that has one of these in it. What
+# is compiled has no frame: its time is that of the function of Python that called it.
+ROUND_TRIP = "statement written to PostgreSQL's socket, rows read"
 STAGES = {
-    "aiohttp/http_writer.py": "answer written to the client's socket",
-    "aiohttp/worker.py": "event loop: wait, read sockets, parse HTTP and PostgreSQL's answer",
-    "aiohttp/web_urldispatcher.py": "routing",
-    "aiohttp/": "aiohttp: request and response objects, middlewares",
-    "yarl/": "aiohttp: request and response objects, middlewares",
-    "asyncpg/": "statement written to PostgreSQL's socket, rows read",
-    "api/database.py": "pool: lease, prepared statement",
-    "api/credentials.py": "credential: digest, cache of checked tokens",
-    "api/logs.py": "log line",
-    "api/metrics.py": "metrics",
-    "prometheus_client/": "metrics",
-    "api/requests.py": "checks of path, query and body",
-    "api/schemas.py": "checks of path, query and body",
-    "api/": "frame and handler: request id, call, response",
+    "(aiohttp/http_writer.py": "answer written to the client's socket",
+    "(aiohttp/worker.py": "event loop: wait, read sockets, parse HTTP and PostgreSQL's answer",
+    "(aiohttp/web_urldispatcher.py": "routing",
+    "(aiohttp/": "aiohttp: request and response objects, middlewares",
+    "(yarl/": "aiohttp: request and response objects, middlewares",
+    "(asyncpg/": ROUND_TRIP,
+    "fetch (api/database.py": ROUND_TRIP,  # awaits what asyncpg has compiled
+    "(api/database.py": "pool: lease, prepared statement",
+    "(api/credentials.py": "credential: digest, cache of checked tokens",
+    "(api/logs.py": "log line",
+    "(api/metrics.py": "metrics",
+    "(prometheus_client/": "metrics",
+    "(api/requests.py": "checks of path, query and body",
+    "(api/schemas.py": "checks of path, query and body",
+    "(api/": "frame and handler: request id, call, response",
 }
 WAITING = "concurrent/futures/thread.py"  # where the password threads are, doing nothing
 
@@ -73,22 +73,14 @@ where toplevel is false
 
 
 def main() -> int:
-    """Measure and write; exit status 1 with one line when something did not go as it must."""
-    parser = argparse.ArgumentParser(prog="make bench-profile")
-    parser.add_argument("--seconds", type=int, default=10, help="length of a run (10)")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (bench/results)")
-    options = parser.parse_args()
-    try:
-        result = origin("bench-profile", f"--seconds {options.seconds}") | {
-            "python": _python(options.seconds),
-            "postgresql": _postgresql(options.seconds),
-        }
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    show(report.profile_tables(result))
-    print(f"written: {save(result, options.output, 'profile')}")
-    return 0
+    """Measure and write; the exit status."""
+    parser = record.command("bench-profile", seconds=(10, "length of a run"))
+    return record.run(parser, "profile", _measure, report.profile_tables)
+
+
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
+    """What it returns is the file's content."""
+    return {"python": _python(options.seconds), "postgresql": _postgresql(options.seconds)}
 
 
 def _python(seconds: int) -> dict[str, Any]:
@@ -133,7 +125,7 @@ def _by_stage(stacks: str) -> Counter[str]:
         if WAITING in frames:
             continue
         for frame in reversed(frames.split(";")):
-            if name := next((STAGES[file] for file in STAGES if f"({file}" in frame), None):
+            if name := next((STAGES[place] for place in STAGES if place in frame), None):
                 samples[name] += int(count)
                 break
         else:

@@ -1,11 +1,13 @@
-"""What the benches have alike: what a result says of its origin, and how it is kept and shown."""
+"""What the benches have alike: their command line, and what becomes of a result."""
 
+import argparse
 import contextlib
 import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,28 +17,64 @@ from rich.console import Console
 from rich.table import Table
 
 from api import embedded
+from api.failure import Failure
 from bench import load, report
+from bench.report import RESULTS
 from bench.stage import NODE, ROOT
 
 
-def origin(command: str, arguments: str) -> dict[str, Any]:
+def command(verb: str, **numbers: tuple[int, str]) -> argparse.ArgumentParser:
+    """The options of a verb of make; `numbers` are its own, with their defaults and meanings."""
+    parser = argparse.ArgumentParser(prog=f"make {verb}")
+    for name, (default, meaning) in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} ({default})")
+    parser.add_argument("--note", default="", help="what a reader of the figures should know")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (bench/results)")
+    return parser
+
+
+def run(
+    parser: argparse.ArgumentParser,
+    name: str,
+    measure: Callable[[argparse.Namespace], dict[str, Any]],
+    tables: Callable[[dict[str, Any]], Iterable[report.Table]],
+    *,
+    draw: Callable[[dict[str, Any], Path], None] | None = None,
+    is_good: Callable[[dict[str, Any]], bool] = lambda _result: True,
+) -> int:
+    """
+    Measure, write `name`.json with its origin (and `name`.svg), print the tables; the exit status.
+
+    It is 1 with one line when something did not go as it must, and where the result is not good.
+    """
+    options = parser.parse_args()
+    try:
+        result = _origin(parser.prog, options) | measure(options) | {"note": options.note}
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    options.output.mkdir(exist_ok=True)
+    file = options.output / f"{name}.json"
+    file.write_text(json.dumps(result, indent=1) + "\n")
+    if draw is not None:
+        draw(result, file.with_suffix(".svg"))
+    _show(tables(result))
+    print(f"written: {file}")
+    return int(not is_good(result))
+
+
+def _origin(verb: str, options: argparse.Namespace) -> dict[str, Any]:
     """When, by what and on what a result was made."""
+    numbers = {name: value for name, value in vars(options).items() if isinstance(value, int)}
+    arguments = " ".join(f"--{name} {value}" for name, value in numbers.items())
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": f'make {command} ARGS="{arguments}"',
-        "machine": machine(),
+        "command": f'{verb} ARGS="{arguments}"',
+        "machine": _machine(),
     }
 
 
-def save(result: dict[str, Any], folder: Path, name: str) -> Path:
-    """Write a result; the file."""
-    folder.mkdir(exist_ok=True)
-    file = folder / f"{name}.json"
-    file.write_text(json.dumps(result, indent=1) + "\n")
-    return file
-
-
-def machine() -> dict[str, Any]:
+def _machine() -> dict[str, Any]:
     """What the figures were taken on."""
     cpu = platform.processor() or platform.machine()
     with contextlib.suppress(OSError, StopIteration):
@@ -66,7 +104,7 @@ def _said(*command: str) -> str:
     return (done.stdout or done.stderr).strip().split("\n")[0]
 
 
-def show(tables: Iterable[report.Table]) -> None:
+def _show(tables: Iterable[report.Table]) -> None:
     """Print them."""
     console = Console()
     for title, header, rows in tables:

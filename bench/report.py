@@ -10,7 +10,7 @@ Needs nothing but the results, so that a test holds the page against them.
 import json
 import statistics
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ GROWTH = {
 }
 GROWN = 1.3  # the largest data set's latency is at most so many times the smallest's
 SCALED = 1.6  # two workers serve at least so many times what one does
+AUDITED = 2  # a change of many rows takes less than so many times what it takes without audit
 ISOLATION = 0.2  # row-level security and seal add less than that to the time of a request
 OUTSIDE = "outside of functions: protocol, portal, commit"
 NONE = "-"
@@ -234,7 +235,7 @@ def _stages(measured: list[dict[str, Any]]) -> list[list[str]]:
     return rows
 
 
-def soak_table(result: dict[str, Any]) -> Table:
+def soak_tables(result: dict[str, Any]) -> Iterator[Table]:
     """What a soak showed."""
     samples = result["samples"]
     steps = (0.1, 0.25, 0.5, 0.75, 1)
@@ -244,7 +245,7 @@ def soak_table(result: dict[str, Any]) -> Table:
         sample = next(each for each in samples if each["requests"] >= step * last)
         sizes = (f"{sample[key] / 2**20:.1f} MiB" for key in ("worker_bytes", "backend_bytes"))
         rows.append([f"{sample['requests']:,}", *sizes])
-    return "Memory", ["after requests", "worker, RSS", "largest PostgreSQL process, private"], rows
+    yield "Memory", ["after requests", "worker, RSS", "largest PostgreSQL process, private"], rows
 
 
 def growth_tables(result: dict[str, Any]) -> Iterator[Table]:
@@ -279,7 +280,7 @@ def _between(sets: dict[str, list[float]], first: str, last: str) -> float:
     return statistics.median(b / a for a, b in zip(sets[first], sets[last], strict=True))
 
 
-def isolation_table(result: dict[str, Any]) -> Table:
+def isolation_tables(result: dict[str, Any]) -> Iterator[Table]:
     """What the policies and the seal add to the processor time of a request."""
     rows = []
     clients = {"pgbench": ("database",), "http": ("database", "api")}
@@ -308,10 +309,24 @@ def isolation_table(result: dict[str, Any]) -> Table:
                 ]
             )
     header = ["", "without", "with", "policies", "seal", "both", f"under {ISOLATION:.0%}"]
-    return "What isolation adds to the microseconds of processor of a request", header, rows
+    yield "What isolation adds to the microseconds of processor of a request", header, rows
 
 
-def workers_table(result: dict[str, Any]) -> Table:
+def audit_tables(result: dict[str, Any]) -> Iterator[Table]:
+    """What a change of many rows takes with its audit and without."""
+    rows = []
+    for name, seconds in result["seconds"].items():
+        without, audited = (statistics.median(seconds[each]) for each in ("without", "audited"))
+        ratio = audited / without
+        verdict = "met" if ratio < AUDITED else "missed"
+        rows.append(
+            [name, f"{without * 1000:.0f}", f"{audited * 1000:.0f}", f"{ratio:.2f}", verdict]
+        )
+    header = ["", "without audit", "with it", "ratio", f"under {AUDITED}"]
+    yield f"Milliseconds of one change of {result['rows']:,} rows", header, rows
+
+
+def workers_tables(result: dict[str, Any]) -> Iterator[Table]:
     """Requests a second by one worker and by two, and from round to round the ratio."""
     one, two = (
         [
@@ -330,33 +345,30 @@ def workers_table(result: dict[str, Any]) -> Table:
         "met" if scaled >= SCALED else "missed",
     ]
     header = ["", "1 worker", "2 workers", "ratio", "from round to round", f"at least {SCALED}"]
-    return "Requests a second, workers slowed", header, [["read one", *row]]
+    yield "Requests a second, workers slowed", header, [["read one", *row]]
+
+
+# By result: its tables, and their places on the page. The first says where its figures come from.
+PARTS: dict[str, tuple[Callable[[dict[str, Any]], Iterable[Table]], tuple[str, ...]]] = {
+    "compare": (tables, ("rates", "targets", "costs", "memory")),
+    "profile": (profile_tables, ("python", "postgresql", "plans")),
+    "isolation": (isolation_tables, ("isolation",)),
+    "audit": (audit_tables, ("audit",)),
+    "growth": (growth_tables, ("growth", "large")),
+    "workers": (workers_tables, ("workers",)),
+    "soak": (soak_tables, ("soak",)),
+}
 
 
 def blocks() -> dict[str, str]:
     """The page's generated parts, by the name in their markers."""
-    comparison, profile, soak, growth, isolation, workers = (
-        json.loads((RESULTS / f"{name}.json").read_text())
-        for name in ("compare", "profile", "soak", "growth", "isolation", "workers")
-    )
-    rates, targets, costs, memory = (markdown(*table[1:]) for table in tables(comparison))
-    typical, large = (markdown(*table[1:]) for table in growth_tables(growth))
-    python, postgresql, plans = (markdown(*table[1:]) for table in profile_tables(profile))
-    return {
-        "rates": f"{_origin(comparison)}\n\n{rates}",
-        "targets": targets,
-        "costs": costs,
-        "memory": memory,
-        "profile": _origin(profile),
-        "python": python,
-        "postgresql": postgresql,
-        "plans": plans,
-        "growth": f"{_origin(growth)}\n\n{typical}",
-        "large": large,
-        "isolation": f"{_origin(isolation)}\n\n{markdown(*isolation_table(isolation)[1:])}",
-        "workers": f"{_origin(workers)}\n\n{markdown(*workers_table(workers)[1:])}",
-        "soak": f"{_origin(soak)}\n\n{markdown(*soak_table(soak)[1:])}",
-    }
+    found = {}
+    for name, (tables_of, places) in PARTS.items():
+        result = json.loads((RESULTS / f"{name}.json").read_text())
+        for place, (_, header, rows) in zip(places, tables_of(result), strict=True):
+            origin = f"{_origin(result)}\n\n" if place == places[0] else ""
+            found[place] = origin + markdown(header, rows)
+    return found
 
 
 def _origin(result: dict[str, Any]) -> str:

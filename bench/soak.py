@@ -12,16 +12,12 @@ import contextlib
 import itertools
 import statistics
 import sys
-from pathlib import Path
 from typing import Any
 
 import psutil
 from rich.progress import MofNCompleteColumn, Progress
 
-from api.failure import Failure
-from bench import load
-from bench.record import origin, save
-from bench.report import RESULTS
+from bench import load, record, report
 from bench.stage import OURS, memory_bytes, serving, stage
 
 LIMIT = 2 * 2**20
@@ -30,33 +26,20 @@ TURNS = ("read", "mix", "read", "list", "mix", "read", "filter", "mix", "read", 
 
 
 def main() -> int:
-    """Send, note, write, and say whether the memory was flat."""
-    parser = argparse.ArgumentParser(prog="make bench-soak")
-    parser.add_argument("--requests", type=int, default=1_000_000, help="how many (1000000)")
-    parser.add_argument("--seconds", type=int, default=5, help="length of a run (5)")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (bench/results)")
-    options = parser.parse_args()
-    try:
-        at_rest, samples = _soak(options.requests, options.seconds)
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    growth = _level(samples, 0.9, 1.0) - _level(samples, 0.1, 0.2)
-    result = origin("bench-soak", f"--requests {options.requests}") | {
-        "at_rest_bytes": at_rest,
-        "growth_bytes": growth,
-        "samples": samples,
-    }
-    file = save(result, options.output, "soak")
-    print(
-        f"{samples[-1]['requests']:,} requests: {at_rest / 2**20:.1f} MiB at rest, "
-        f"{samples[-1]['worker_bytes'] / 2**20:.1f} MiB at the end, grown by "
-        f"{growth / 2**20:+.2f} MiB since the second tenth; written: {file}"
+    """Send, note, write, and say whether the memory was flat; the exit status."""
+    parser = record.command(
+        "bench-soak", requests=(1_000_000, "how many"), seconds=(5, "length of a run")
     )
-    return int(growth > LIMIT)
+    return record.run(
+        parser,
+        "soak",
+        _measure,
+        report.soak_tables,
+        is_good=lambda result: result["growth_bytes"] <= LIMIT,
+    )
 
 
-def _soak(requests: int, seconds: int) -> tuple[int, list[dict[str, int]]]:
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
     """The worker's memory at rest, and both memories after each run, in bytes."""
     samples: list[dict[str, int]] = []
     done = 0
@@ -65,12 +48,13 @@ def _soak(requests: int, seconds: int) -> tuple[int, list[dict[str, int]]]:
         at_rest = memory_bytes(running.process)
         progress = Progress(*Progress.get_default_columns(), MofNCompleteColumn())
         with progress:
-            task = progress.add_task("requests", total=requests)
+            task = progress.add_task("requests", total=options.requests)
             for endpoint in itertools.cycle(TURNS):
-                if done >= requests:
+                if done >= options.requests:
                     break
-                run = load.run(made, OURS, running, endpoint, seconds, lengths.get(endpoint))
-                done += run.requests
+                done += load.run(
+                    made, OURS, running, endpoint, options.seconds, lengths.get(endpoint)
+                ).requests
                 samples.append(
                     {
                         "requests": done,
@@ -79,7 +63,8 @@ def _soak(requests: int, seconds: int) -> tuple[int, list[dict[str, int]]]:
                     }
                 )
                 progress.update(task, completed=done)
-    return at_rest, samples
+    growth = _level(samples, 0.9, 1.0) - _level(samples, 0.1, 0.2)
+    return {"at_rest_bytes": at_rest, "growth_bytes": growth, "samples": samples}
 
 
 def _backend_bytes(postmaster: int) -> int:

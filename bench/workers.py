@@ -21,10 +21,7 @@ from typing import Any
 import psutil
 from rich.progress import Progress
 
-from api.failure import Failure
-from bench import load, report
-from bench.record import origin, save, show
-from bench.report import RESULTS
+from bench import load, record, report
 from bench.stage import OURS, SETTINGS, Running, serving, stage
 
 CONNECTIONS = 64
@@ -35,20 +32,11 @@ COUNTS = (1, 2)
 
 
 def main() -> int:
-    """Measure, write, print; exit status 1 with one line when something did not go as it must."""
-    parser = argparse.ArgumentParser(prog="make bench-workers")
-    parser.add_argument("--seconds", type=int, default=4, help="length of a run (4)")
-    parser.add_argument("--rounds", type=int, default=9, help="runs of each (9)")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (bench/results)")
-    options = parser.parse_args()
-    try:
-        result = _measure(options.seconds, options.rounds)
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    show([report.workers_table(result)])
-    print(f"written: {save(result, options.output, 'workers')}")
-    return 0
+    """Measure, write, print; the exit status."""
+    parser = record.command(
+        "bench-workers", seconds=(4, "length of a run"), rounds=(9, "runs of each")
+    )
+    return record.run(parser, "workers", _measure, report.workers_tables)
 
 
 @contextlib.contextmanager
@@ -81,8 +69,9 @@ def slowed(processes: list[psutil.Process]) -> Iterator[None]:
             each.join()
 
 
-def _measure(seconds: int, rounds: int) -> dict[str, Any]:
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
     """All rounds; what it returns is the file's content."""
+    seconds, rounds = options.seconds, options.rounds
     runs: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         made = stack.enter_context(stage())
@@ -102,10 +91,7 @@ def _measure(seconds: int, rounds: int) -> dict[str, Any]:
                     runs.append({"round": number, "workers": count, **run.record()})
             progress.advance(task)
     settings = SETTINGS | {"connections": CONNECTIONS, "seconds": seconds, "quota": QUOTA}
-    return origin("bench-workers", f"--seconds {seconds} --rounds {rounds}") | {
-        "settings": settings,
-        "runs": runs,
-    }
+    return {"settings": settings, "runs": runs}
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def test_table_that_was_touched_is_noticed() -> None:
     assert report.page(touched) == text
 
 
-@pytest.mark.parametrize("name", ["compare", "profile", "soak", "growth", "isolation", "workers"])
+@pytest.mark.parametrize("name", report.PARTS)
 def test_results_name_the_machine_and_the_command(root: Path, name: str) -> None:
     result = json.loads((root / "bench" / "results" / f"{name}.json").read_text())
     assert result["command"].startswith("make bench")
