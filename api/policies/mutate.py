@@ -10,7 +10,7 @@ import select
 import time
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from api.failure import Failure
 from api.policies import databases, mutants, tap
 from api.policies.mutants import Mutant
 
-SECONDS = 20  # a test that runs longer has failed
+SECONDS = 5  # a statement of a test that runs longer has failed: most take some milliseconds
 # Runs of tests in one database: what they rolled back stays in its files, where it makes the
 # catalogues slow, and tables look large to the planner.
 RUNS = 300
@@ -157,10 +157,11 @@ def time_tests(killer: Killer, tests: Iterable[Test]) -> list[Test]:
     return timed
 
 
-def order(mutant: Mutant, tests: Sequence[Test], kills: dict[str, int]) -> list[Test]:
+def order(mutant: Mutant, tests: Sequence[Test], kills: Mapping[str, Counter[str]]) -> list[Test]:
     """
     The tests, with those that are likely to kill the mutant first: what has the name of its file,
-    the invariants, then what killed most others of its kind by the second.
+    what killed others of that file, the invariants, then what killed others of its kind. `kills` by
+    file and by kind; what killed most by the second comes first.
     """
     folders = mutant.path.removeprefix("sql/").removesuffix(".sql")
     stem = Path(folders).name
@@ -170,9 +171,14 @@ def order(mutant: Mutant, tests: Sequence[Test], kills: dict[str, int]) -> list[
             return 0, 0
         if test.path.stem == stem:
             return 1, test.seconds
+        if kills[mutant.path][test.name]:
+            return 2, deadliness(test, mutant.path)
         if test.path.stem in INVARIANTS:
-            return 2, test.seconds
-        return 3, -kills.get(test.name, 0) / (test.seconds + 0.01)
+            return 3, test.seconds
+        return 4, deadliness(test, mutant.kind)
+
+    def deadliness(test: Test, of: str) -> float:
+        return -kills[of][test.name] / (test.seconds + 0.01)
 
     return sorted(tests, key=rank)
 
@@ -203,7 +209,7 @@ def run(
     killers: SimpleQueue[Killer] = SimpleQueue()
     for killer in (first, *others):
         killers.put(killer)
-    kills: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by the kind of mutant
+    kills: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by kind of mutant, and by file
 
     def one(mutant: Mutant) -> Verdict:
         killer = killers.get()
@@ -212,7 +218,7 @@ def run(
                 killer.close()
                 databases.drop(killer.database)
                 killer = Killer(databases.copy(server, databases.PGTAP))
-            return judge(killer, mutant, order(mutant, tests, kills[mutant.kind]))
+            return judge(killer, mutant, order(mutant, tests, kills))
         finally:
             killers.put(killer)
 
@@ -223,7 +229,8 @@ def run(
         else:
             verdicts = [one(mutant) for mutant in group]
         for verdict in verdicts:
-            kills[verdict.mutant.kind][verdict.outcome] += 1
+            for of in (verdict.mutant.kind, verdict.mutant.path):
+                kills[of][verdict.outcome] += 1
             tell(verdict)
         return verdicts
 

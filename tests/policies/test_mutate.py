@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,9 +137,17 @@ def test_order_begins_with_the_files_own_test_and_ends_with_the_least_deadly(
     tests: dict[str, mutate.Test],
 ) -> None:
     mutant = Mutant("policy", "x on app.users", "dropped", "", "policies/users.sql")
-    ordered = mutate.order(mutant, list(tests.values()), {"functions/gate/seal.sql": 9})
-    assert [test.name for test in ordered][:4] == [
+    kills = defaultdict(
+        Counter,
+        {
+            "policy": Counter({"functions/gate/seal.sql": 9, "functions/api/login.sql": 1}),
+            "policies/users.sql": Counter({"functions/api/login.sql": 1}),
+        },
+    )
+    ordered = mutate.order(mutant, list(tests.values()), kills)
+    assert [test.name for test in ordered][:5] == [
         "policies/users.sql",
+        "functions/api/login.sql",
         "constraints.sql",
         "invariants.sql",
         "functions/gate/seal.sql",

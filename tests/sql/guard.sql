@@ -30,6 +30,9 @@ create server elsewhere foreign data wrapper elsewhere;
 grant usage on foreign server elsewhere to saas_owner;
 create temporary table scene (script text, answer text, what text);
 grant select on table scene to public;
+-- What was made so far is judged now, and not again with each scene.
+set constraints guard._900_judge immediate;
+set constraints guard._900_judge deferred;
 
 -- Tables, by the role that migrates. app.t is made, and locked unless a scene says otherwise.
 insert into scene (script, answer, what)
