@@ -8,12 +8,10 @@ their own ways of keeping tenants apart: peers/plain.sql, then peers/service.sql
 import contextlib
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,10 +23,11 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from api import bootstrap, embedded, maintain, migrate, passwords
+from api import maintain, passwords
 from api.credentials import Credentials, Session, new_session
 from api.embedded import EmbeddedServer
 from api.failure import Failure
+from api.policies import databases
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / "bench" / "peers"
@@ -230,20 +229,11 @@ def stage(settings: dict[str, str] | None = None) -> Iterator[Stage]:
 @contextlib.contextmanager
 def bare(settings: dict[str, str] | None = None) -> Iterator[Stage]:
     """Make the server, with the schema and the one user; all of it is gone at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="saas-api-bench-"))
-    try:
-        server = embedded.ensure_running(folder, settings={**SETTINGS, **(settings or {})})
-        try:
-            yield _found(server, folder)
-        finally:
-            embedded.stop(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with databases.migrated_server(settings={**SETTINGS, **(settings or {})}) as server:
+        yield _found(server)
 
 
-def _found(server: EmbeddedServer, folder: Path) -> Stage:
-    bootstrap.bootstrap(server.url("postgres", "postgres"), database="saas")
-    migrate.run(server.url("saas_migrator"))
+def _found(server: EmbeddedServer) -> Stage:
     maintain.run(server.url("saas_migrator"))
     session = new_session()
     user_id = _register(server.url("saas_api"), session)
@@ -251,7 +241,7 @@ def _found(server: EmbeddedServer, folder: Path) -> Stage:
     claims = {"sub": user_id, "exp": int(time.time()) + TTL_SECONDS}
     theirs = jwt.encode(claims, JWT_SECRET, "HS256")
     tokens = dict.fromkeys(ALL, theirs) | {"ours": ours.issue(user_id, session)}
-    return Stage(server, folder, user_id, session.digest, tokens)
+    return Stage(server, server.data.parent, user_id, session.digest, tokens)
 
 
 def fill(made: Stage) -> None:

@@ -9,14 +9,12 @@ second that the committed page is current.
 """
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 
-from api import embedded, migrate
-from api.bootstrap import bootstrap
+from api.policies import databases
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "schema.md"
 
@@ -200,14 +198,8 @@ def read(url: str) -> str:
 
 def read_new_database() -> str:
     """The page of a database made for this from the files of the checkout."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = embedded.ensure_running(Path(folder))
-        try:
-            bootstrap(server.url("postgres", "postgres"), database=embedded.DATABASE)
-            migrate.run(server.url("saas_migrator"))
-            return read(server.url())
-        finally:
-            embedded.stop(Path(folder))
+    with databases.migrated_server() as server:
+        return read(server.url())
 
 
 if __name__ == "__main__":

@@ -1,17 +1,15 @@
 """Each check of `saas-api doctor` sees what it is for, and is quiet when all is well."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
-from api import bootstrap, doctor, embedded, migrate
+from api import bootstrap, doctor, migrate
 from api.doctor import Finding
 from api.embedded import EmbeddedServer
 from api.failure import Failure
+from api.policies import databases
 from api.settings import Settings
 
 LOCAL = Settings()
@@ -21,13 +19,8 @@ PRODUCTION = Settings(environment="production")
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedServer]:
     """A server of this module's own, since the tests spoil its roles."""
-    directory = Path(tempfile.mkdtemp(prefix="saas-api-doctor-"))
-    running = embedded.ensure_running(directory, settings={"fsync": "off"})
-    bootstrap.bootstrap(running.url("postgres", "postgres"), database="saas")
-    migrate.run(running.url("saas_migrator"))
-    yield running
-    embedded.stop(directory)
-    shutil.rmtree(directory)
+    with databases.migrated_server() as running:
+        yield running
 
 
 def execute(server: EmbeddedServer, statements: str) -> None:

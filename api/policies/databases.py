@@ -13,7 +13,7 @@ import contextlib
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import LiteralString, Protocol
@@ -22,6 +22,7 @@ import psycopg
 from psycopg import sql
 
 from api import bootstrap, embedded, files, migrate, urls
+from api.embedded import EmbeddedServer
 from api.policies import pgtap
 
 EMPTY = "saas_empty"  # bootstrapped, not migrated
@@ -140,6 +141,22 @@ def ensure_pgtap(directory: Path, server: Server) -> None:
             pgtap.load(connection)
             connection.execute(HELPERS.read_bytes())
         _execute(server, "alter database draft rename to {}", PGTAP)
+
+
+@contextlib.contextmanager
+def migrated_server(
+    database: str = embedded.DATABASE, settings: Mapping[str, str] = SETTINGS
+) -> Iterator[EmbeddedServer]:
+    """A server in a temporary folder with one migrated database; all of it is gone at the end."""
+    directory = Path(tempfile.mkdtemp(prefix="saas-api-server-"))
+    try:
+        server = embedded.ensure_running(directory, settings=settings)
+        bootstrap.bootstrap(server.url("postgres", "postgres"), database=database)
+        migrate.run(server.url("saas_migrator", database))
+        yield server
+    finally:
+        embedded.stop(directory)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextlib.contextmanager

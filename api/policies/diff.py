@@ -7,10 +7,7 @@ and bootstrap would mend those of the live one. Both catalogues are read by the 
 mend is printed.
 """
 
-import contextlib
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +15,7 @@ from typing import Literal
 
 import psycopg
 
-from api import bootstrap, definitions, embedded, files, migrate, urls
+from api import definitions, files, migrate, urls
 from api.embedded import Say, say_nothing
 from api.failure import Failure
 from api.policies import databases
@@ -87,23 +84,12 @@ def differences(
     with urls.connect(url, name=NAME) as connection:
         _refuse_other_version(connection, migrate.expected_version(tree), say)
         name = connection.info.dbname
-        with scratch(name) as wanted_url, urls.connect(wanted_url, name="scratch") as wanted:
+        with (
+            databases.migrated_server(name) as server,
+            urls.connect(server.url("postgres", name), name="scratch") as wanted,
+        ):
             live = read(connection, product_schemas(wanted))
             return compare(read_wanted(wanted), live, tree)
-
-
-@contextlib.contextmanager
-def scratch(database: str) -> Iterator[str]:
-    """A database made from the files on a server of its own, by its superuser's URL."""
-    directory = Path(tempfile.mkdtemp(prefix="saas-api-diff-"))
-    try:
-        server = embedded.ensure_running(directory, settings=databases.SETTINGS)
-        bootstrap.bootstrap(server.url("postgres", "postgres"), database=database)
-        migrate.run(server.url("saas_migrator", database))
-        yield server.url("postgres", database)
-    finally:
-        embedded.stop(directory)
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def product_schemas(connection: psycopg.Connection) -> list[str]:

@@ -284,7 +284,10 @@ def live(postgres: Server) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def wanted(live: Database) -> Catalogue:
     """What the files make."""
-    with diff.scratch(live.name) as url, urls.connect(url, name="scratch") as connection:
+    with (
+        databases.migrated_server(live.name) as server,
+        urls.connect(server.url("postgres", live.name), name="scratch") as connection,
+    ):
         return diff.read_wanted(connection)
 
 
