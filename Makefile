@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+AS := # of make psql; make itself has one, for the assembler
+ORG :=
 LOCKS ?= requirements
 VENV := .venv
 BIN := $(VENV)/bin

@@ -1,8 +1,11 @@
 """The verbs of the Makefile, wherever the project lies."""
 
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,3 +29,27 @@ def test_verbs_in_a_path_with_spaces_do_not_fall_apart(tmp_path: Path) -> None:
     recipes = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
     assert "uv pip sync" in recipes.stdout
     assert "a b" not in recipes.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ([], [".venv/bin/saas-api", "psql"]),
+        (["ARGS=--role saas_owner"], [".venv/bin/saas-api", "psql", "--role", "saas_owner"]),
+        (
+            ["AS=ada@example.com", "ORG=Acme Ltd"],
+            [".venv/bin/saas-api", "psql", "--as", "ada@example.com", "--org", "Acme Ltd"],
+        ),
+    ],
+)
+def test_psql_becomes_somebody_only_when_it_is_told_to(
+    arguments: list[str], command: list[str]
+) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "psql", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shlex.split(done.stdout.splitlines()[-1]) == command
