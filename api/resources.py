@@ -223,7 +223,7 @@ _API_KEY = {
     "prefix": _text("how the key begins", "saas_4fGh8kLm"),
     "created_at": _time("when it was made"),
     "created_by_user_id": _id("who made it"),
-    "last_used_at": nullable(_time("to the minute; null: never used")),
+    "last_used_at": nullable(_time("of its last good request, to the minute; null: none yet")),
     "revoked_at": nullable(_time("null: it works")) | {"examples": [None]},
 }
 API_KEY = Resource("ApiKey", _object("An API key, without the key.", _API_KEY))

@@ -13,7 +13,7 @@ comment on column api.api_keys.name is '1 to 200 characters.';
 comment on column api.api_keys.prefix is 'How the key begins.';
 comment on column api.api_keys.created_at is 'UTC.';
 comment on column api.api_keys.created_by_user_id is 'Who made it.';
-comment on column api.api_keys.last_used_at is 'UTC, to the minute. Null: never used.';
+comment on column api.api_keys.last_used_at is 'UTC, to the minute: its last good request. Null: none yet.';
 comment on column api.api_keys.revoked_at is 'UTC. Null: works.';
 
 grant select on api.api_keys to saas_api;
