@@ -1,8 +1,8 @@
 """
 From what a client sent to values that fit their schema, or to the problem that says why not.
 
-A body is strict JSON: UTF-8, no member twice, no NaN, no number out of range. Every fault of the
-fields is listed at once. No detail repeats a value that was sent.
+A body is strict JSON: UTF-8, no member twice, no NaN, no number out of range. The faults of the
+fields are listed at once, MAX_ERRORS at most. No detail repeats a value that was sent.
 """
 
 import asyncio
@@ -12,8 +12,9 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -53,7 +54,7 @@ RAW_BODY = web.RequestKey("raw_body", bytes)
 # Of bodies under way those that are large, in this process: never waited for, so of no event loop.
 _LARGE_BODIES = asyncio.Semaphore(64)
 
-Pointer = Callable[[list[str]], str]
+Pointer = Callable[[str], str]
 
 
 def identifier(text: str) -> str:
@@ -69,15 +70,7 @@ async def read_body(request: web.Request, shape: Shape) -> dict[str, Any]:
     """
     _check_media_type(request)
     body = await _read(request)
-    faults: list[FieldError] = []
-    try:
-        value = parse(body)
-        # Neither character gets through the decoder but by an escape.
-        if b"\\u" in body:
-            value = _replace_unfit(value, "", faults)
-        return fit(value, shape, faults)
-    except RecursionError:
-        raise _malformed("The body is nested too deeply.") from None
+    return fit(parse(body), shape)
 
 
 def read_query(request: web.Request, query: Query) -> Mapping[str, Any]:
@@ -94,10 +87,8 @@ def read_query(request: web.Request, query: Query) -> Mapping[str, Any]:
     for name, text in request.query.items():
         if name in given:
             faults.append(FieldError(name, "given more than once"))
-        if UNFIT_CHARACTERS.search(name + text):
-            raise _invalid([FieldError(UNFIT_CHARACTERS.sub("\ufffd", name), UNFIT_DETAIL)])
         given[name] = _number(text) if _is_integer(query.shape, name) else text
-    errors = [*faults, *_faults(given, query.shape, _name)]
+    errors = [*faults, *_faults(given, query.shape, str)]
     for name in given.keys() & (query.times | {"cursor"}) if not errors else ():
         try:
             given[name] = _place(query, given) if name == "cursor" else _instant(given[name])
@@ -140,6 +131,8 @@ def parse(body: bytes) -> Any:
         ) from None
     except ValueError:  # more digits than Python reads
         raise _malformed("A number is out of range.") from None
+    except RecursionError:
+        raise _malformed("The body is nested too deeply.") from None
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -217,92 +210,79 @@ async def _collect(request: web.Request) -> bytes:
     return bytes(body)
 
 
-def _replace_unfit(value: Any, pointer: str, faults: list[FieldError]) -> Any:
-    """The same value without characters that PostgreSQL cannot store; each is a fault."""
-    match value:
-        case str():
-            if UNFIT_CHARACTERS.search(value) is None:
-                return value
-            faults.append(FieldError(pointer, UNFIT_DETAIL))
-            return UNFIT_CHARACTERS.sub("\ufffd", value)
-        case dict():
-            clean = {}
-            for name, each in value.items():
-                fit_name = UNFIT_CHARACTERS.sub("\ufffd", name)
-                clean[fit_name] = _replace_unfit(each, f"{pointer}/{_escape(fit_name)}", faults)
-            return clean
-        case list():
-            return [
-                _replace_unfit(each, f"{pointer}/{index}", faults)
-                for index, each in enumerate(value)
-            ]
-        case _:
-            return value
-
-
-def fit(value: Any, shape: Shape, faults: Sequence[FieldError] = ()) -> dict[str, Any]:
-    """The object, trimmed, if it fits and has no faults already; else all its faults."""
-    known = {fault.pointer for fault in faults}
-    errors = [*faults, *(e for e in _faults(value, shape, _pointer) if e.pointer not in known)]
-    if not errors:
-        for name, limit in shape.bounded.items():
-            if len(value.get(name, "").encode()) > limit:
-                detail = f"must be {shape.properties[name]['description']}"
-                errors.append(FieldError(_pointer([name]), detail))
+def fit(value: Any, shape: Shape) -> dict[str, Any]:
+    """The object, trimmed, if it fits; else its faults."""
+    if not isinstance(value, dict):
+        raise _invalid([FieldError("", "the body must be a JSON object")])
+    errors = _faults(value, shape, _pointer)
+    for name, limit in shape.bounded.items():
+        text = value.get(name)
+        if isinstance(text, str) and len(text.encode(errors="replace")) > limit:
+            errors.append(_misfit(name, shape, _pointer))
     if errors:
         raise _invalid(errors)
     for name in shape.trimmed:
         if isinstance(text := value.get(name), str):
             value[name] = text.strip()
-    fitting: dict[str, Any] = value
-    return fitting
+    return value
 
 
-def _faults(value: Any, shape: Shape, pointer: Pointer) -> list[FieldError]:
-    """What the schema finds wrong, in the order of the fields."""
+def _faults(given: dict[str, Any], shape: Shape, pointer: Pointer) -> list[FieldError]:
+    """
+    What the schema finds wrong, in the order of the fields. To explain is dear, so of what no
+    field takes no more is explained than is told.
+    """
     try:
-        if shape.validator.is_valid(value):
+        if shape.validator.is_valid(given):
             return []
-        errors = list(shape.validator.iter_errors(value))
-    except ValueError:  # deeper than the validator goes
-        raise _malformed("The body is nested too deeply.") from None
-    return list(
-        dict.fromkeys(fault for error in errors for fault in _explain(error, shape, pointer))
-    )
+    except UnicodeEncodeError:  # half a surrogate pair, in a value or in a name
+        pass
+    properties = shape.properties
+    known = {name: _plain(given[name]) for name in properties if name in given}
+    unknown = (UNFIT_CHARACTERS.sub("\ufffd", name) for name in given if name not in properties)
+    errors = shape.validator.iter_errors(known | dict.fromkeys(islice(unknown, MAX_ERRORS)))
+    return [fault for error in errors for fault in _explain(error, shape, pointer)]
+
+
+def _plain(value: Any) -> Any:
+    """The value without what is in it, if it holds others; with NUL for each half of a pair."""
+    match value:
+        case str():
+            return UNFIT_CHARACTERS.sub("\x00", value)
+        case list() | dict():
+            return type(value)()
+        case _:
+            return value
 
 
 def _explain(error: ValidationError, shape: Shape, pointer: Pointer) -> Iterable[FieldError]:
     """One fault of the schema in words; several where fields are unknown."""
-    path = [str(part) for part in error.instance_path]
     match error.kind:
         case ValidationErrorKind.Required(property=name):
-            yield FieldError(pointer([*path, name]), "is required")
+            yield FieldError(pointer(name), "is required")
         case ValidationErrorKind.AdditionalProperties(unexpected=names):
             for name in names:
-                yield FieldError(pointer([*path, name]), "is not known here")
+                yield FieldError(pointer(name), "is not known here")
         case ValidationErrorKind.OneOfNotValid() | ValidationErrorKind.OneOfMultipleValid():
             names = [each["required"][0] for each in shape.schema["oneOf"]]
             yield FieldError("", f"exactly one of {' and '.join(names)} is required")
         case ValidationErrorKind.MinProperties():
             yield FieldError("", f"at least one of {', '.join(shape.properties)} is required")
-        case _ if not path:
-            yield FieldError("", "the body must be a JSON object")
         case _:
-            yield FieldError(pointer(path), f"must be {shape.properties[path[0]]['description']}")
+            name = str(error.instance_path[0])
+            if isinstance(error.instance, str) and "\x00" in error.instance:
+                yield FieldError(pointer(name), UNFIT_DETAIL)
+            else:
+                yield _misfit(name, shape, pointer)
 
 
-def _pointer(path: list[str]) -> str:
-    """RFC 6901."""
-    return "".join("/" + _escape(part) for part in path)
+def _misfit(name: str, shape: Shape, pointer: Pointer) -> FieldError:
+    return FieldError(pointer(name), f"must be {shape.properties[name]['description']}")
 
 
-def _name(path: list[str]) -> str:
-    """The pointer to a query parameter is its name."""
-    return "".join(path)
-
-
-def _escape(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")
+def _pointer(name: str) -> str:
+    """RFC 6901. That to a query parameter is its name."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def _is_integer(shape: Shape, name: str) -> bool:
@@ -367,4 +347,4 @@ def _malformed(detail: str) -> RequestProblem:
 
 
 def _invalid(errors: list[FieldError]) -> RequestProblem:
-    return RequestProblem(INVALID, errors=errors[:MAX_ERRORS])
+    return RequestProblem(INVALID, errors=list(dict.fromkeys(errors))[:MAX_ERRORS])

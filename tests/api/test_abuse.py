@@ -94,6 +94,12 @@ def padded(size: int) -> bytes:
     return b'{"x": "' + b"a" * (size - 9) + b'"}'
 
 
+def members(each: bytes) -> bytes:
+    """A body of just under 1 MiB that is one object, with a number in each member's name."""
+    count = MIB // (len(each % MIB) + 1)
+    return b"{" + b",".join(each % number for number in range(count)) + b"}"
+
+
 BODIES = {
     "exactly 1 MiB": (padded(MIB), 422),
     "1 MiB and one byte": (padded(MIB + 1), 413),
@@ -102,12 +108,12 @@ BODIES = {
     "1 MiB of open arrays": (b"[" * MIB, 400),
     "1 MiB of open objects": (b'{"a":' * (MIB // 5), 400),
     "arrays 100,000 deep, closed": (b"[" * 100_000 + b"]" * 100_000, 400),
-    "deep inside a field": (b'{"email":' + b"[" * 900 + b"]" * 900 + b"}", 400),
+    "deep inside a field": (b'{"email":' + b"[" * 900 + b"]" * 900 + b"}", 422),
     "a million of small values": (b"[" + b"0," * 500_000 + b"0]", 422),
-    "200,000 members": (
-        b"{" + b",".join(b'"%x":0' % number for number in range(80_000)) + b"}",
-        422,
-    ),
+    "131,000 members": (members(b'"%x":0'), 422),
+    "100,000 members with NUL": (members(rb'"\u0000%x":0'), 422),
+    "350,000 empty arrays": (b'{"a":[' + b"[]," * 349_000 + b"0]}", 422),
+    "100,000 strings with NUL": (rb'{"a":[' + rb'"\u0000",' * 110_000 + b"0]}", 422),
     "NUL as it is": (b'{"email": "a\x00b@example.com", "password": "x"}', 400),
     "NUL escaped": (rb'{"email": "a\u0000b@example.com", "password": "x"}', 422),
     "NUL in a name": (rb'{"em\u0000ail": "ab@example.com", "password": "x"}', 422),

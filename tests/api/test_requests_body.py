@@ -1,18 +1,28 @@
 """Bodies: what is read, what is refused, in which order, and where each fault is said to be."""
 
 import asyncio
+import dataclasses
 import gzip
 import io
 import json
-from typing import TYPE_CHECKING, Any
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from api import requests, schemas
 from api.problems import RequestProblem
-from api.requests import MAX_BODY_BYTES, fit
+from api.requests import MAX_BODY_BYTES, MAX_ERRORS, fit
+from api.routes import routes
+from api.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema_rs import ValidationError
+
+    from api.calls import Route
     from tests.api.conftest import Answer, Api
 
 JSON = {"Content-Type": "application/json"}
@@ -49,12 +59,10 @@ async def test_body_that_fits_gets_past_the_request(offline: "Api") -> None:
         b"\xef\xbb\xbf{}",
         '{"email": "utf-16"}'.encode("utf-16"),
         b"[" * 100_000,
-        b'{"a":' * 300 + b"1" + b"}" * 300,
-        b'{"a":' * 300 + b'"\\u0041"' + b"}" * 300,
-        b'{"a":' * 900 + b'"\\u0041"' + b"}" * 900,
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
         b"{} {}",
     ],
-    ids=range(23),
+    ids=range(21),
 )
 async def test_body_malformed_is_400(offline: "Api", data: bytes) -> None:
     answer = await post(offline, data)
@@ -202,7 +210,52 @@ async def test_unfit_characters_are_422_wherever_they_are(offline: "Api", text: 
     answer = await post(offline, json.dumps(GOOD | {"display_name": text}))
     assert (answer.status, answer.pointers) == (422, ["/display_name"])
     answer = await post(offline, json.dumps(GOOD | {"more": [{"deep": text}]}))
-    assert (answer.status, answer.pointers) == (422, ["/more/0/deep", "/more"])
+    assert (answer.status, answer.pointers) == (422, ["/more"])
+    answer = await post(offline, json.dumps(GOOD | {"more" + text: 1}))
+    assert (answer.status, len(answer.pointers)) == (422, 1)
+
+
+LARGE = {
+    "unknown fields": {f"{number:x}": 1 for number in range(50_000)},
+    "unknown fields with NUL": {f"{number:x}\0": 1 for number in range(50_000)},
+    "values in an unknown field": {"a": [[]] * 50_000},
+    "values with NUL in a field": {"email": ["\0"] * 50_000},
+    "objects in a field": {"email": {f"{number:x}": {} for number in range(50_000)}},
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_faults_of_a_large_body_are_few_calls_and_little_to_validate(name: str) -> None:
+    shown: list[dict[str, Any]] = []
+
+    class Validator:
+        is_valid = schemas.LOGIN.validator.is_valid
+
+        def iter_errors(self, value: dict[str, Any]) -> "Iterator[ValidationError]":
+            shown.append(value)
+            return schemas.LOGIN.validator.iter_errors(value)
+
+    shape = dataclasses.replace(schemas.LOGIN, validator=cast("Any", Validator()))
+    calls: Counter[str] = Counter()
+    sys.setprofile(lambda _frame, event, _argument: calls.update([event]))
+    try:
+        with pytest.raises(RequestProblem) as caught:
+            fit(LARGE[name], shape)
+    finally:
+        sys.setprofile(None)
+    assert calls["call"] + calls["c_call"] < 1_000
+    assert all(len(value) <= MAX_ERRORS + 2 for value in shown)
+    assert not any(value for each in shown for value in each.values())
+    assert 2 <= len(caught.value.errors) <= MAX_ERRORS
+
+
+@pytest.mark.parametrize("route", routes(Settings()), ids=lambda route: route.handler.__qualname__)
+def test_no_field_takes_an_array_or_an_object(route: "Route") -> None:
+    """The validator is not shown what they hold (`_plain`)."""
+    shapes = [route.body, route.query and route.query.shape]
+    fields = [field for shape in shapes if shape for field in shape.properties.values()]
+    types = {str(field["type"]) for field in fields}
+    assert types <= {"string", "integer", "['string', 'null']"}
 
 
 async def test_surrogate_pair_is_one_character(offline: "Api") -> None:
