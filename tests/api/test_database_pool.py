@@ -45,6 +45,16 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 5) ->
             await asyncio.sleep(0.02)
 
 
+async def asleep(admin: Any) -> None:
+    """Wait until a statement of the database runs, in pg_sleep."""
+    await until(
+        lambda: admin.fetchval(
+            "select exists (select from pg_stat_activity"
+            " where datname = current_database() and wait_event = 'PgSleep')"
+        )
+    )
+
+
 async def test_fetch_one_after_another_uses_one_connection(make_pool: MakePool) -> None:
     pool = make_pool()
     pids = {await pool.fetch_value(PID) for _ in range(5)}
@@ -92,10 +102,10 @@ async def test_fetch_error_of_a_statement_keeps_the_connection(make_pool: MakePo
     assert await pool.fetch_value(PID) == pid
 
 
-async def test_fetch_with_the_pool_exhausted_is_503(make_pool: MakePool) -> None:
+async def test_fetch_with_the_pool_exhausted_is_503(make_pool: MakePool, admin: Any) -> None:
     pool = make_pool(size=1, lease_seconds=0.05)
-    busy = asyncio.create_task(pool.fetch_value("select 1 from pg_sleep(0.3)"))
-    await asyncio.sleep(0.1)
+    busy = asyncio.create_task(pool.fetch_value("select 1 from pg_sleep(1)"))
+    await asleep(admin)
     with pytest.raises(PoolExhausted) as caught:
         await pool.fetch_value(PID)
     assert from_exception(caught.value).kind.status == 503
@@ -123,11 +133,11 @@ async def test_fetch_with_an_answer_that_never_comes_is_503(make_pool: MakePool)
     assert pool.connections == {"idle": 0, "busy": 0}
 
 
-async def test_fetch_cancelled_throws_the_connection_away(make_pool: MakePool) -> None:
+async def test_fetch_cancelled_throws_the_connection_away(make_pool: MakePool, admin: Any) -> None:
     pool = make_pool(size=1)
     pid = await pool.fetch_value(PID)
     task = asyncio.create_task(pool.fetch_value("select 1 from pg_sleep(5)"))
-    await asyncio.sleep(0.1)
+    await asleep(admin)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -135,12 +145,15 @@ async def test_fetch_cancelled_throws_the_connection_away(make_pool: MakePool) -
     assert await pool.fetch_value(PID) != pid
 
 
-async def test_fetch_cancelled_while_waiting_loses_no_connection(make_pool: MakePool) -> None:
+async def test_fetch_cancelled_while_waiting_loses_no_connection(
+    make_pool: MakePool, admin: Any
+) -> None:
     pool = make_pool(size=1)
-    busy = asyncio.create_task(pool.fetch_value("select 1 from pg_sleep(0.2)"))
-    await asyncio.sleep(0.05)
+    busy = asyncio.create_task(pool.fetch_value("select 1 from pg_sleep(1)"))
+    await asleep(admin)
     waiting = [asyncio.create_task(pool.fetch_value(PID)) for _ in range(3)]
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0)
+    assert len(pool._waiting) == 3
     waiting[0].cancel()
     await asyncio.gather(busy, *waiting, return_exceptions=True)
     assert pool.connections == {"idle": 1, "busy": 0}
@@ -151,7 +164,7 @@ async def test_fetch_after_an_idle_connection_died_is_silent(
 ) -> None:
     pool = make_pool()
     pid = await pool.fetch_value(PID)
-    await admin.fetch("select pg_terminate_backend($1)", pid)
+    assert await admin.fetchval("select pg_terminate_backend($1, 5000)", pid)  # waits for its end
     await asyncio.sleep(0.1)
     assert await pool.fetch_value(PID) != pid
 
@@ -162,7 +175,7 @@ async def test_fetch_whose_connection_is_terminated_is_503_and_not_said_again(
     pool = make_pool()
     pid = await pool.fetch_value(PID)
     task = asyncio.create_task(pool.fetch_value("select 1 from pg_sleep(5)"))
-    await asyncio.sleep(0.1)
+    await asleep(admin)
     await admin.fetch("select pg_terminate_backend($1)", pid)
     with pytest.raises((DatabaseAway, asyncpg.AdminShutdownError)) as caught:
         await task
@@ -230,8 +243,8 @@ async def test_later_connection_whose_triggers_are_silenced_is_refused(
     pool = make_pool(role_check=doctor.ROLE_FAULTS)
     await pool.fetch_value(PID)
     await admin.execute(f"alter database {database.name} set session_replication_role = replica")
-    busy = asyncio.create_task(pool.fetch_value("select 1 from pg_sleep(0.5)"))
-    await asyncio.sleep(0.1)
+    busy = asyncio.create_task(pool.fetch_value("select 1 from pg_sleep(1)"))
+    await asleep(admin)
     with pytest.raises(RoleUnfit, match="no trigger fires for saas_api"):
         await pool.fetch_value(PID)
     assert await busy == 1
@@ -248,10 +261,10 @@ async def test_session_replication_role_is_refused_in_the_startup_packet(
         )
 
 
-async def test_close_refuses_what_waits_and_what_comes(make_pool: MakePool) -> None:
+async def test_close_refuses_what_waits_and_what_comes(make_pool: MakePool, admin: Any) -> None:
     pool = make_pool(size=1)
-    busy = asyncio.create_task(pool.fetch_value("select 1 from pg_sleep(0.2)"))
-    await asyncio.sleep(0.1)
+    busy = asyncio.create_task(pool.fetch_value("select 1 from pg_sleep(1)"))
+    await asleep(admin)
     waits = asyncio.create_task(pool.fetch_value(PID))
     await asyncio.sleep(0)
     await pool.close()

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 
 from api.policies import databases
+from api.server import START_SECONDS
 from tests.serving import Server, serving
 
 SERVE = """
@@ -26,6 +27,8 @@ from api import server, settings
 sys.exit(server.serve(settings.load(os.environ)))
 """
 SLOW = b'{"email": "ada@example.com", "password": "a password"}'
+
+Connected = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(slots=True)
@@ -103,15 +106,40 @@ async def status(session: aiohttp.ClientSession, url: str) -> int:
         return response.status
 
 
-async def slow_upload(url: str, seconds: float) -> str:
-    """A login whose last byte comes late; returns the status line of its answer."""
+async def until_unready(session: aiohttp.ClientSession, url: str) -> None:
+    """Wait until a server that was told to stop says so."""
+    async with asyncio.timeout(10):
+        while await status(session, url + "/readyz") != 503:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def until_closed(session: aiohttp.ClientSession, url: str) -> None:
+    """Wait until nobody listens there."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await status(session, url + "/healthz")
+            except aiohttp.ClientConnectorError:
+                break
+            except aiohttp.ClientConnectionError:
+                pass  # it came in the moment between the last accept and the close
+            await asyncio.sleep(0.02)
+
+
+async def begin_upload(url: str) -> Connected:
+    """A login that lacks its last byte."""
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(
         b"POST /auth/login HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n" % len(SLOW) + SLOW[:-1]
     )
-    await asyncio.sleep(seconds)
+    return reader, writer
+
+
+async def end_upload(upload: Connected) -> str:
+    """Send the last byte, and return the status line of the answer."""
+    reader, writer = upload
     writer.write(SLOW[-1:])
     line = await asyncio.wait_for(reader.readline(), 10)
     writer.close()
@@ -132,13 +160,14 @@ async def test_sigterm_turns_readiness_first_finishes_what_runs_and_exits_0(
 ) -> None:
     server = await start()
     assert await status(session, server.url + "/readyz") == 200
-    upload = asyncio.create_task(slow_upload(server.url, 2.0))
-    await asyncio.sleep(0.3)
+    upload = await begin_upload(server.url)
+    assert await status(session, server.url + "/healthz") == 200  # what came before is accepted
     server.signal(signal.SIGTERM)
-    await asyncio.sleep(0.3)
-    assert await status(session, server.url + "/readyz") == 503
+    await until_unready(session, server.url)
     assert await status(session, server.url + "/healthz") == 200
-    assert (await upload).startswith("HTTP/1.1 401 ")
+    await until_closed(session, server.url)
+    await asyncio.sleep(2 * START_SECONDS)
+    assert (await end_upload(upload)).startswith("HTTP/1.1 401 ")
     assert await server.end() == 0
     with pytest.raises(aiohttp.ClientConnectorError):
         await status(session, server.url + "/healthz")
@@ -155,7 +184,7 @@ async def test_sigterm_answers_connections_that_nobody_had_accepted_yet(
     (worker,) = workers(server.process.pid)
     host, port = server.url.removeprefix("http://").split(":")
     server.signal(signal.SIGTERM)
-    await asyncio.sleep(0.3)
+    await until_unready(session, server.url)
     with paused({worker}):
         clients = [await asyncio.open_connection(host, int(port)) for _ in range(50)]
         for _, writer in clients:
@@ -171,11 +200,14 @@ async def test_sigterm_answers_connections_that_nobody_had_accepted_yet(
     assert await server.end() == 0
 
 
-async def test_burst_of_connections_is_taken_while_the_worker_is_busy(start: Start) -> None:
+async def test_burst_of_connections_is_taken_while_the_worker_is_busy(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
     burst = 300
     if longest_backlog() < burst:
         pytest.skip("the system has a shorter backlog")
     server = await start()
+    assert await status(session, server.url + "/healthz") == 200
     await asyncio.sleep(1.5)  # the worker's first second
     host, port = server.url.removeprefix("http://").split(":")
     with paused(workers(server.process.pid)), contextlib.ExitStack() as stack:
@@ -247,17 +279,18 @@ async def test_worker_killed_under_load_costs_its_own_connections_and_is_replace
     database_url: str, tmp_path: Path, session: aiohttp.ClientSession
 ) -> None:
     statuses: list[int] = []
-    broken: list[float] = []
+    broken: list[float] = []  # when these requests began
     over = False
 
     with serving(database_url, tmp_path, SAAS_API_WORKERS="2") as server:
 
         async def call() -> None:
             while not over:
+                began = time.monotonic()
                 try:
                     statuses.append(await status(session, server.url + "/readyz"))
                 except aiohttp.ClientConnectionError:
-                    broken.append(time.monotonic())
+                    broken.append(began)
 
         await two_workers_without(server, 0)
         before = workers(server.process.pid)
@@ -268,15 +301,20 @@ async def test_worker_killed_under_load_costs_its_own_connections_and_is_replace
         await asyncio.sleep(0.5)
         killed = min(before)
         os.kill(killed, signal.SIGKILL)
-        at = time.monotonic()
+        async with asyncio.timeout(10):
+            while killed in workers(server.process.pid):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        gone = time.monotonic()
         await two_workers_without(server, killed)
-        await asyncio.sleep(1.5)  # the new one takes its turns
+        (new,) = workers(server.process.pid) - before
+        await asyncio.sleep(1.5)
         over = True
         await asyncio.gather(*callers)
-        (new,) = workers(server.process.pid) - before
+        with paused(before - {killed}):
+            await status(session, server.url + "/readyz")  # the new one takes its turn
     assert set(statuses) == {200}
     assert len(broken) <= len(callers)
-    assert all(moment - at < 1 for moment in broken)
+    assert all(began < gone for began in broken)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert {line["process"] for line in lines if line.get("route") == "/readyz"} == {*before, new}
 
@@ -288,11 +326,12 @@ async def test_sigterm_drains_every_worker(start: Start, session: aiohttp.Client
     uploads = []
     for pid, share in zip(pids, (5, 4), strict=True):  # a tenth would be throttled
         with paused(pids - {pid}):
-            uploads += [asyncio.create_task(slow_upload(server.url, 2.5)) for _ in range(share)]
-            await asyncio.sleep(0.1)
+            uploads += [await begin_upload(server.url) for _ in range(share)]
             await status(session, server.url + "/healthz")  # what came before it is accepted
     server.signal(signal.SIGTERM)
-    answers = await asyncio.gather(*uploads)
+    await until_closed(session, server.url)
+    await asyncio.sleep(2 * START_SECONDS)
+    answers = await asyncio.gather(*(end_upload(upload) for upload in uploads))
     assert all(line.startswith("HTTP/1.1 401 ") for line in answers)
     assert await server.end() == 0
     lines = [line for line in await server.logs() if line.get("route") == "/auth/login"]
@@ -336,13 +375,7 @@ async def test_sigkill_of_the_server_takes_its_workers_along(
     assert await status(session, server.url + "/healthz") == 200
     server.signal(signal.SIGKILL)
     assert await server.end() == -signal.SIGKILL
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                await status(session, server.url + "/healthz")
-            except aiohttp.ClientConnectorError:
-                break
-            await asyncio.sleep(0.1)
+    await until_closed(session, server.url)
 
 
 async def test_port_that_is_taken_is_one_clear_line(start: Start) -> None:
