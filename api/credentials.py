@@ -78,6 +78,15 @@ def is_api_key(token: str) -> bool:
     )
 
 
+def may_sign(secret: str) -> bool:
+    """Whether it signs tokens: a key of another algorithm does not, nor what is not UTF-8."""
+    try:
+        jwt.get_algorithm_by_name(ALGORITHM).prepare_key(secret)
+    except (jwt.InvalidKeyError, UnicodeEncodeError):
+        return False
+    return True
+
+
 def bears(authorization: str | None, secret: str) -> bool:
     """Whether an `Authorization` header carries just this bearer token; in constant time."""
     token = _bearer(authorization)

@@ -20,6 +20,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 MINIMUM_SECRET_BYTES = 32
+BEARER = re.compile("[!-~]+")  # what an `Authorization` header keeps as it is
 
 
 class SettingsError(Failure):
@@ -80,7 +81,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         docs_enabled=_boolean(environ, "SAAS_API_DOCS_ENABLED", defaults.docs_enabled),
         database_url=_database_url(environ, "SAAS_API_DATABASE_URL"),
         migration_database_url=_database_url(environ, "SAAS_API_MIGRATION_DATABASE_URL"),
-        jwt_secret=environ.get("SAAS_API_JWT_SECRET") or defaults.jwt_secret,
+        jwt_secret=_signing_secret(environ, "SAAS_API_JWT_SECRET", defaults.jwt_secret),
         jwt_issuer=_text(environ, "SAAS_API_JWT_ISSUER", defaults.jwt_issuer),
         access_token_ttl_seconds=_integer(
             environ, "SAAS_API_ACCESS_TOKEN_TTL_SECONDS", defaults.access_token_ttl_seconds, 1
@@ -89,7 +90,7 @@ def load(environ: Mapping[str, str]) -> Settings:
             environ, "SAAS_API_PASSWORD_MIN_LENGTH", defaults.password_min_length, 1, 1024
         ),
         cors_origins=_origins(environ, "SAAS_API_CORS_ORIGINS"),
-        metrics_token=environ.get("SAAS_API_METRICS_TOKEN") or None,
+        metrics_token=_bearer_token(environ, "SAAS_API_METRICS_TOKEN"),
         host=_text(environ, "SAAS_API_HOST", defaults.host),
         port=_integer(environ, "SAAS_API_PORT", defaults.port, 0, 65535),
         workers=_integer(environ, "SAAS_API_WORKERS", defaults.workers, 1, 1024),
@@ -127,6 +128,24 @@ def _text(environ: Mapping[str, str], name: str, default: str) -> str:
     if not value.isprintable():
         raise SettingsError(f"{name}: must be one printable line")
     return value
+
+
+def _signing_secret(environ: Mapping[str, str], name: str, default: str) -> str:
+    value = environ.get(name)
+    if not value:
+        return default
+    from api.credentials import may_sign  # slow to import, and most commands sign nothing
+
+    if not may_sign(value):
+        raise SettingsError(f"{name}: must be random text, not a PEM, SSH or JSON Web Key")
+    return value
+
+
+def _bearer_token(environ: Mapping[str, str], name: str) -> str | None:
+    value = environ.get(name)
+    if value and not BEARER.fullmatch(value):
+        raise SettingsError(f"{name}: must be visible ASCII characters, without spaces")
+    return value or None
 
 
 def _integer(

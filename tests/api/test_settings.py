@@ -93,6 +93,14 @@ def test_load_every_variable_is_read() -> None:
         ("SAAS_API_CORS_ORIGINS", "https://a.example/path"),
         ("SAAS_API_CORS_ORIGINS", "*,https://a.example"),
         ("SAAS_API_APP_NAME", "two\nlines"),
+        ("SAAS_API_JWT_SECRET", "ssh-rsa AAAAB3NzaC1yc2E of a secret key"),
+        ("SAAS_API_JWT_SECRET", "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----"),
+        ("SAAS_API_JWT_SECRET", '{"kty": "oct", "k": "secret"}'),
+        ("SAAS_API_JWT_SECRET", "not UTF-8: \udcff" + "s" * 32),
+        ("SAAS_API_METRICS_TOKEN", "secret "),
+        ("SAAS_API_METRICS_TOKEN", "a secret"),
+        ("SAAS_API_METRICS_TOKEN", "secret\n"),
+        ("SAAS_API_METRICS_TOKEN", "sécret"),
     ],
 )
 def test_load_bad_value_is_one_line_that_names_the_variable(name: str, value: str) -> None:
