@@ -105,7 +105,6 @@ SQLSTATE_CLASSES: Final[Mapping[str, Kind]] = {
 }
 
 ALREADY_PROBLEMS: Final[Mapping[int, Kind]] = {
-    403: FORBIDDEN,
     404: NOT_FOUND,
     405: METHOD_NOT_ALLOWED,
     413: TOO_LARGE,

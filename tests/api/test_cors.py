@@ -40,9 +40,23 @@ async def test_preflight_of_a_known_origin_is_allowed(shared: "Api") -> None:
     assert set(asked.split(",")) <= set(allowed)
 
 
-@pytest.mark.parametrize("path", ["/orgs/x/projects/y", "/me", "/healthz"])
-async def test_answer_to_a_known_origin_is_shared_errors_too(shared: "Api", path: str) -> None:
-    headers = (await shared.send("GET", path, headers={"Origin": ORIGIN})).headers
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/orgs/x/projects/y", 401),
+        ("GET", "/me", 401),
+        ("GET", "/healthz", 200),
+        ("GET", "/nowhere", 404),
+        ("PUT", "/me", 405),
+        ("OPTIONS", "/nowhere", 404),
+    ],
+)
+async def test_answer_to_a_known_origin_is_shared_errors_too(
+    shared: "Api", method: str, path: str, status: int
+) -> None:
+    answer = await shared.send(method, path, headers={"Origin": ORIGIN})
+    headers = answer.headers
+    assert answer.status == status
     assert headers["Access-Control-Allow-Origin"] == ORIGIN
     assert headers["Access-Control-Allow-Credentials"] == "true"
     assert headers["Vary"] == "Origin"
@@ -54,8 +68,33 @@ async def test_answer_to_a_known_origin_is_shared_errors_too(shared: "Api", path
 async def test_other_origin_gets_nothing(shared: "Api", origin: str) -> None:
     answer = await shared.send("GET", "/healthz", headers={"Origin": origin})
     assert "Access-Control-Allow-Origin" not in answer.headers
-    answer = await shared.send("OPTIONS", "/orgs", headers=PREFLIGHT | {"Origin": origin})
+    answer = await shared.send("GET", "/nowhere", headers={"Origin": origin})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"Origin": "https://evil.example"},
+        {"Access-Control-Request-Method": "PUT"},
+        {"Access-Control-Request-Headers": "x-other"},
+    ],
+)
+async def test_preflight_of_what_is_not_shared_is_403(
+    shared: "Api", refused: dict[str, str]
+) -> None:
+    answer = await shared.send("OPTIONS", "/orgs", headers=PREFLIGHT | refused)
     assert (answer.status, answer.problem) == (403, "forbidden")
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert "credential" not in answer.body["detail"]
+
+
+@pytest.mark.parametrize("name", PREFLIGHT)
+async def test_options_that_is_no_preflight_is_405(shared: "Api", name: str) -> None:
+    headers = {each: value for each, value in PREFLIGHT.items() if each != name}
+    answer = await shared.send("OPTIONS", "/orgs", headers=headers)
+    assert (answer.status, answer.problem) == (405, "method-not-allowed")
+    assert answer.headers["Allow"] == "GET,HEAD,POST"
 
 
 @pytest.mark.parametrize("shared", [("*",)], indirect=True)

@@ -59,7 +59,6 @@ def test_from_exception_sqlstate_has_its_problem(
         (web.HTTPNotFound(), 404),
         (web.HTTPMethodNotAllowed("PUT", ["GET"]), 405),
         (web.HTTPRequestEntityTooLarge(1), 413),
-        (web.HTTPForbidden(), 403),
         (ValueError("secret detail"), 500),
     ],
 )
