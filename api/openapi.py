@@ -60,6 +60,10 @@ HEADER_WORDS: dict[str, Schema] = {
         "schema": {"type": "string", "format": "uri-reference"},
         "required": True,
     },
+    "Link": {
+        "description": 'Where the next page is, with rel="next"; not on the last page.',
+        "schema": {"type": "string"},
+    },
     "Retry-After": {
         "description": "How many seconds to wait.",
         "schema": {"type": "integer", "minimum": 0},
@@ -321,6 +325,7 @@ def _success(route: Route, table: Iterable[Route]) -> dict[str, Any]:
         "headers": _headers(
             REQUEST_ID,
             *(["Location"] if success.key else []),
+            *(["Link"] if success.resource is not None and success.resource.item else []),
             *([REPLAYED] if route.idempotent else []),
         ),
     }

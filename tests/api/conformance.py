@@ -17,6 +17,20 @@ from api import openapi
 from api.settings import Settings
 
 UNDESCRIBED = {405, 500}  # no operation answers so by design
+# What HTTP and the frame put on every answer, CORS on those that are shared.
+COMMON = {
+    "Access-Control-Allow-Credentials",
+    "Access-Control-Allow-Origin",
+    "Access-Control-Expose-Headers",
+    "Cache-Control",
+    "Connection",
+    "Content-Length",
+    "Content-Type",
+    "Date",
+    "Server",
+    "Vary",
+    "X-Content-Type-Options",
+}
 PARAMETER = re.compile(r"\\\{\w+\\\}")
 
 
@@ -69,7 +83,10 @@ class Description:
         told = f"{operation.id} {status}"
         assert str(status) in operation.responses, f"{told} is not described"
         response = self._resolve(operation.responses[str(status)])
-        for name, reference in response.get("headers", {}).items():
+        described = response.get("headers", {})
+        undescribed = headers.keys() - described.keys() - COMMON
+        assert not undescribed, f"{told} has {undescribed}, which are not described"
+        for name, reference in described.items():
             self._check_header(f"{told} {name}", self._resolve(reference), headers.get(name))
         content = response.get("content")
         if content is None:
