@@ -267,7 +267,9 @@ AUDIT_EVENTS_QUERY = query(
         "action": {
             "type": "string",
             "enum": ACTIONS,
-            "description": "an action such as project.created; those of user. are in no organisation",
+            "description": (
+                "an action such as project.created; those of user. are in no organisation"
+            ),
         },
         "actor_user_id": ID,
         "target_id": ID,

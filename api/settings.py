@@ -1,10 +1,10 @@
 """
 The API's settings, read from the environment once, at the start.
 
-`load` alone makes a `Settings` of it, and what serves is handed one and asks the environment nothing.
-The command (`api/cli.py`) hands the environment over, and looks up a variable itself where it needs
-no more than that: the URLs to bootstrap for, whether this is production, whether to show a traceback.
-An empty variable counts as unset. A bad value raises `SettingsError` with one line that
+`load` alone makes a `Settings` of it, and what serves is handed one and asks the environment
+nothing. The command (`api/cli.py`) hands the environment over, and looks up a variable itself where
+it needs no more than that: the URLs to bootstrap for, whether this is production, whether to show a
+traceback. An empty variable counts as unset. A bad value raises `SettingsError` with one line that
 names the variable, and that line never shows a secret.
 """
 
