@@ -28,6 +28,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -132,9 +133,9 @@ class Server:
         self.calls = 0
         self.port = 0
         self._app = create_app(settings, metrics_directory=metrics)
-        self._ready = threading.Event()
+        self._started: Future[None] = Future()
         self._loop = uvloop.new_event_loop()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def flush(self) -> None:
         """Have PostgreSQL's counts of the application's connection told to all, now."""
@@ -144,10 +145,15 @@ class Server:
         asyncio.run_coroutine_threadsafe(telling, self._loop).result()
 
     def _run(self) -> None:
-        self._loop.run_until_complete(self._start())
-        sys.setprofile(self._count)
-        self._loop.run_forever()
-        sys.setprofile(None)
+        try:
+            self._loop.run_until_complete(self._start())
+        except Exception as error:
+            self._started.set_exception(error)
+        else:
+            self._started.set_result(None)
+            sys.setprofile(self._count)
+            self._loop.run_forever()
+            sys.setprofile(None)
         self._loop.run_until_complete(self._runner.cleanup())
 
     def _count(self, _frame: object, event: str, _arg: object) -> None:
@@ -159,16 +165,17 @@ class Server:
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self.port = self._runner.addresses[0][1]
-        self._ready.set()
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[None]:
-        """Serve until the block ends."""
+        """Serve until the block ends, however it does."""
         self._thread.start()
-        self._ready.wait()
-        yield
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._started.result()
+        try:
+            yield
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
 
 
 def main() -> int:
@@ -236,9 +243,11 @@ async def _count(made: Stage, admin: psycopg.Connection) -> dict[str, dict[str, 
     )
     (made.folder / "metrics").mkdir()
     served = Server(settings, made.folder / "metrics")
-    with served.serving():
-        counts = await asyncio.to_thread(_count_each, made, admin, served, wire)
-    relay.close()
+    try:
+        with served.serving():
+            counts = await asyncio.to_thread(_count_each, made, admin, served, wire)
+    finally:
+        relay.close()
     await asyncio.gather(*wire.tasks)
     return counts
 

@@ -7,12 +7,15 @@ Only with the peers that need no packages of their own.
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
+from aiohttp import web
 from rich.progress import Progress
 
-from bench import growth, isolation, load
+from api.settings import Settings
+from bench import check, growth, isolation, load
 from bench.growth import DataSet
 from bench.stage import ALL, OURS, READING, Stage, bare, organisation_id, serving, stage
 
@@ -92,3 +95,23 @@ def test_copy_without_isolation_answers_alike(isolated: Stage, variant: str) -> 
     peer = next(each for each in isolation.VARIANTS if each.name == variant)
     with serving(isolated, peer) as running:
         assert load.check(isolated, running).keys() == peer.endpoints
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> check.Server:
+    """The server of bench-check, which needs no database to start."""
+    return check.Server(Settings(database_url="postgresql://u@127.0.0.1:1/d"), tmp_path)
+
+
+def test_check_that_fails_while_it_serves_ends(served: check.Server) -> None:
+    with pytest.raises(ZeroDivisionError), served.serving():
+        raise ZeroDivisionError
+    assert not served._thread.is_alive()
+
+
+def test_check_whose_server_does_not_start_ends(
+    served: check.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.TCPSite, "start", lambda _site: 1 / 0)
+    with pytest.raises(ZeroDivisionError), served.serving():
+        pass
