@@ -18,7 +18,7 @@ from api.settings import Settings
 Level = Literal["ok", "warning", "failure"]
 
 # The first releases without the known holes in row-level security, by major version.
-PATCHED = {16: 16, 17: 12, 18: 7}
+PATCHED = {18: 7}
 
 ROLE_FAULTS: LiteralString = """
 with me as (
@@ -294,7 +294,7 @@ CHECKS = (
         BOOTSTRAP + " as a superuser",
     ),
     Check(
-        "one session of the API cannot end or block another's",
+        "one session of the API cannot end or block another's, nor fill what all share",
         "warning",
         """
         select pg_catalog.format('saas_api may call %s', pg_catalog.string_agg(
@@ -303,10 +303,35 @@ CHECKS = (
         from pg_catalog.pg_proc as p
         where
             p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
-            and p.proname in (
-                'pg_terminate_backend', 'pg_cancel_backend', 'pg_advisory_lock', 'lo_create'
+            and (
+                p.proname in (
+                    'pg_terminate_backend',
+                    'pg_cancel_backend',
+                    'pg_notify',
+                    'pg_logical_emit_message',
+                    'loread',
+                    'lowrite'
+                )
+                or p.proname ~ '^(lo_|pg_advisory_|pg_try_advisory_)'
             )
             and pg_catalog.has_function_privilege('saas_api', p.oid, 'execute')
+        having pg_catalog.count(*) > 0
+        """,
+        BOOTSTRAP + " as a superuser",
+    ),
+    Check(
+        "only the equality of ids is leakproof",
+        "warning",
+        """
+        select pg_catalog.format(
+            'so is %s, the first of %s',
+            pg_catalog.min(p.oid::pg_catalog.regprocedure::text),
+            pg_catalog.count(*)
+        )
+        from pg_catalog.pg_proc as p
+        where
+            p.proleakproof
+            and p.oid <> 'pg_catalog.uuid_eq(uuid, uuid)'::pg_catalog.regprocedure
         having pg_catalog.count(*) > 0
         """,
         BOOTSTRAP + " as a superuser",
@@ -391,11 +416,12 @@ def _report(check: Check, found: list[str]) -> Iterator[Finding]:
 def _version(connection: psycopg.Connection, settings: Settings) -> Finding:
     major, minor = divmod(connection.info.server_version, 10000)
     name = f"PostgreSQL {major}.{minor} has the fixes of row-level security"
-    oldest = PATCHED.get(major, 0)
-    if major >= min(PATCHED) and minor >= oldest:
+    least = max(major, min(PATCHED))
+    oldest = PATCHED.get(least, 0)
+    if (major, minor) >= (least, oldest):
         return Finding("ok", name, "")
     level: Level = "failure" if settings.production else "warning"
-    return Finding(level, name, f"no; update the server to {major}.{oldest} or newer")
+    return Finding(level, name, f"no; update the server to {least}.{oldest} or newer")
 
 
 def _encryption(connection: psycopg.Connection, url: str, settings: Settings) -> Finding:

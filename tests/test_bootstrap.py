@@ -1,6 +1,7 @@
 """Roles and database on a server that has none of ours yet."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,31 @@ def test_bootstrap_twice_makes_it_all_once(server: EmbeddedServer, admin: str) -
         assert "guard_commands is missing or disabled; run saas-api bootstrap as a superuser" in (
             said[0].text
         )
+
+
+CALLABLE = (
+    "select oid::regprocedure::text from pg_proc"
+    " where has_function_privilege('saas_api', oid, 'execute')"
+)
+
+
+def test_doctor_says_what_an_admin_without_superuser_rights_leaves(server: EmbeddedServer) -> None:
+    """All of it: what a superuser's bootstrap would have taken away."""
+    bootstrap.bootstrap(server.url("boss", "postgres"), database="shop")
+    migrate.run(server.url("saas_migrator", "shop"))
+    url = server.url("saas_api", "shop")
+    left = {finding.name: finding.text for finding in doctor.examine(url, Settings())}
+    callable_before = ask(server, CALLABLE, "shop")
+
+    bootstrap.bootstrap(server.url("postgres", "postgres"), database="shop")
+    withdrawn = {str(f) for (f,) in set(callable_before) - set(ask(server, CALLABLE, "shop"))}
+    (said,) = (text for text in left.values() if text.startswith("saas_api may call "))
+    listed = said.removeprefix("saas_api may call ").partition(";")[0]
+    assert set(re.findall(r"\w+\([^)]*\)", listed)) == withdrawn
+    assert len(withdrawn) > 40
+    assert "so is " in left["only the equality of ids is leakproof"]
+    after = doctor.examine(url, Settings())
+    assert [f for f in after if f.level != "ok" and "has the fixes" not in f.name] == []
 
 
 def test_bootstrap_takes_away_what_was_added_to_a_role(server: EmbeddedServer) -> None:

@@ -156,6 +156,24 @@ def test_good_database_has_no_findings(server: EmbeddedServer) -> None:
             "saas_api may call pg_cancel_backend(integer)",
         ),
         (
+            "grant execute on function pg_try_advisory_xact_lock_shared(bigint) to public",
+            "revoke execute on function pg_try_advisory_xact_lock_shared(bigint) from public",
+            "saas_api may call pg_try_advisory_xact_lock_shared(bigint)",
+        ),
+        (
+            "alter function pg_catalog.texteq(text, text) leakproof",
+            "alter function pg_catalog.texteq(text, text) not leakproof",
+            "only the equality of ids is leakproof: so is texteq(text,text), the first of 1; "
+            "run saas-api bootstrap as a superuser",
+        ),
+        (
+            "alter function pg_catalog.text_lt(text, text) leakproof;"
+            " alter function pg_catalog.texteq(text, text) leakproof",
+            "alter function pg_catalog.text_lt(text, text) not leakproof;"
+            " alter function pg_catalog.texteq(text, text) not leakproof",
+            "only the equality of ids is leakproof: so is text_lt(text,text), the first of 2",
+        ),
+        (
             "alter role saas_api set search_path = public",
             "alter role saas_api set search_path = pg_catalog",
             "search_path is public instead of pg_catalog; run saas-api bootstrap",
