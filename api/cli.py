@@ -19,7 +19,7 @@ from api.bootstrap import LOGIN_ROLES, bootstrap
 from api.embedded import DATABASE, EmbeddedServer
 from api.failure import Failure
 from api.policies import commands as policy_commands
-from api.settings import Settings, SettingsError, is_production, load
+from api.settings import Settings, is_production, load
 
 DIRECTORY = Path(".data")
 URL_VARIABLES = {
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unknown: {' '.join(rest)}")
     try:
         return int(options.command(options))
-    except (Failure, SettingsError) as error:
+    except Failure as error:
         say(str(error))
     except KeyboardInterrupt:
         return 130
@@ -161,36 +161,7 @@ def _serve(options: argparse.Namespace) -> int:
             migrate.run(url)
         maintain.run(url)
         settings = dataclasses.replace(settings, database_url=server.url())
-    else:
-        _refuse_unfit_role(settings.database_url)
-        _refuse_other_schema(settings.database_url)
     return http.serve(settings, listener)
-
-
-def _refuse_unfit_role(url: str) -> None:
-    from api.doctor import role_faults
-
-    if reasons := role_faults(url):
-        raise Failure(
-            f"the database role must not serve: {'; '.join(reasons)}: "
-            "let SAAS_API_DATABASE_URL name saas_api"
-        )
-
-
-def _refuse_other_schema(url: str) -> None:
-    expected = migrate.expected_version()
-    try:
-        current = migrate.current_version(url)
-    except migrate.Unreadable as error:
-        raise Failure(
-            f"the database's schema version: {error}: let SAAS_API_DATABASE_URL name saas_api, "
-            "and run saas-api migrate"
-        ) from None
-    if current != expected:
-        raise Failure(
-            f"the database is at schema {current or 'none'}, this build needs {expected}: "
-            "run saas-api migrate"
-        )
 
 
 def _migrate(options: argparse.Namespace) -> int:

@@ -358,16 +358,6 @@ where
 """
 
 
-def role_faults(url: str) -> list[str]:
-    """
-    Why the role of `url` must not serve; nothing if it may.
-
-    Errors: Failure when the database cannot be reached.
-    """
-    with urls.connect(url, name="SAAS_API_DATABASE_URL") as connection:
-        return [row[0] for row in connection.execute(ROLE_FAULTS)]
-
-
 def examine(url: str, settings: Settings) -> Iterator[Finding]:
     """
     Check the database that the API's `url` leads to, rule by rule.

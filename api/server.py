@@ -24,7 +24,7 @@ from aiohttp.worker import GunicornUVLoopWebWorker
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from api import docs_pages, doctor, logs
+from api import docs_pages, doctor, logs, migrate
 from api.app import create_app
 from api.calls import SERVICES, Lifecycle
 from api.failure import Failure
@@ -46,8 +46,8 @@ def serve(settings: Settings, listener: socket.socket | None = None) -> int:
 
     `listener` is what `listen` made, where the caller had to know early that the port is free.
     Does not return in the worker processes.
-    Errors: Failure when it cannot start (URL unusable, database away, role unfit,
-    port taken, docs package missing).
+    Errors: Failure when it cannot start (URL unusable, database away, role unfit, schema not this
+    build's, port taken, docs package missing).
     """
     if settings.database_url is None:
         raise ValueError("serve needs a database_url")
@@ -57,8 +57,10 @@ def serve(settings: Settings, listener: socket.socket | None = None) -> int:
     _allow_connections()
     if reasons := asyncio.run(_role_faults(settings.database_url)):
         raise Failure(
-            f"the database role must not serve: {'; '.join(reasons)}: see saas-api doctor"
+            f"the database role must not serve: {'; '.join(reasons)}: "
+            "let SAAS_API_DATABASE_URL name saas_api"
         )
+    _refuse_other_schema(settings.database_url)
     listener = listener or listen(settings.host, settings.port)
     try:
         directory = tempfile.TemporaryDirectory(prefix="saas-api-metrics-")
@@ -97,10 +99,31 @@ async def _role_faults(url: str) -> list[str]:
             return [row[0] for row in await connection.fetch(doctor.ROLE_FAULTS)]
         finally:
             await connection.close(timeout=CHECK_SECONDS)
-    except asyncpg.exceptions.ClientConfigurationError as error:
-        raise Failure(f"SAAS_API_DATABASE_URL: {error.args[0]}") from None
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Failure(f"the database is away ({type(error).__name__})") from error
+        reason = error.args[0] if isinstance(error, asyncpg.InterfaceError) else error
+        raise Failure(
+            f"cannot connect with SAAS_API_DATABASE_URL: {reason or type(error).__name__}"
+        ) from error
+    except ValueError:  # whose text may hold a part of the URL
+        raise Failure(
+            "SAAS_API_DATABASE_URL is no URL: write postgresql://role:password@host:5432/database"
+        ) from None
+
+
+def _refuse_other_schema(url: str) -> None:
+    expected = migrate.expected_version()
+    try:
+        current = migrate.current_version(url)
+    except migrate.Unreadable as error:
+        raise Failure(
+            f"the database's schema version: {error}: let SAAS_API_DATABASE_URL name saas_api, "
+            "and run saas-api migrate"
+        ) from None
+    if current != expected:
+        raise Failure(
+            f"the database is at schema {current or 'none'}, this build needs {expected}: "
+            "run saas-api migrate"
+        )
 
 
 def _allow_connections() -> None:

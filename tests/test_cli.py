@@ -308,6 +308,7 @@ def test_serve_on_a_foreign_database_of_another_schema_names_the_command(
         (["serve", "--port", "x"], {}, "SAAS_API_PORT"),
         (["serve"], {"SAAS_API_DATABASE_URL": NOWHERE}, "SAAS_API_DATABASE_URL"),
         (["serve"], {"SAAS_API_DATABASE_URL": "postgresql://a:b@[x"}, "SAAS_API_DATABASE_URL"),
+        (["serve"], {"SAAS_API_DATABASE_URL": "postgresql://a@b:hush/c"}, "SAAS_API_DATABASE_URL"),
         (["migrate"], {"SAAS_API_MIGRATION_DATABASE_URL": NOWHERE}, "cannot connect"),
         (["migrate"], {"SAAS_API_DATABASE_URL": NOWHERE}, "SAAS_API_MIGRATION_DATABASE_URL is"),
         (["migrate"], {"SAAS_API_ENVIRONMENT": "production"}, "set SAAS_API_DATABASE_URL"),

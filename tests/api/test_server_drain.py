@@ -391,14 +391,16 @@ async def test_role_that_must_not_serve_is_refused(
 ) -> None:
     server = await start(SAAS_API_DATABASE_URL=database.admin_url)
     assert await server.end() != 0
-    assert "the database role must not serve" in await rest(server)
+    said = await rest(server)
+    assert "the database role must not serve: postgres is, or can become, the superuser" in said
+    assert "let SAAS_API_DATABASE_URL name saas_api" in said
 
 
 async def test_url_that_cannot_be_used_is_refused_by_name(start: Start) -> None:
     url = "postgresql://u@127.0.0.1:1/d?sslmode=nonsense"
     server = await start(SAAS_API_DATABASE_URL=url)
     assert await server.end() != 0
-    assert "SAAS_API_DATABASE_URL: `sslmode` parameter" in await rest(server)
+    assert "cannot connect with SAAS_API_DATABASE_URL: `sslmode` parameter" in await rest(server)
 
 
 async def rest(server: Process) -> str:
@@ -410,4 +412,5 @@ async def rest(server: Process) -> str:
 async def test_start_without_the_database_is_refused(start: Start) -> None:
     server = await start(SAAS_API_DATABASE_URL="postgresql://saas_api@127.0.0.1:1/nowhere")
     assert await server.end() != 0
-    assert "the database is away (ConnectionRefusedError)" in await rest(server)
+    said = await rest(server)
+    assert "cannot connect with SAAS_API_DATABASE_URL: [Errno 111] Connect call failed" in said
