@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("doctor", help="check that the database is as safe as designed")
     command.set_defaults(command=_doctor)
 
-    policy_commands.add(commands)
+    policy_commands.add(commands, role_url=role_url, say=say)
 
     command = commands.add_parser("new-table", help="write the files of a new tenant table")
     command.add_argument("name", metavar="NAME", help="of the table, in the plural: invoices")

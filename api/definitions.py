@@ -19,8 +19,7 @@ from psycopg import sql
 from psycopg.sql import Identifier
 
 from api import files
-from api.embedded import Say
-from api.failure import Failure
+from api.failure import Failure, Say
 
 KINDS = ("functions", "views", "triggers", "policies")
 TABLE_SCHEMAS = ["app", "auth", "audit", "deploy"]

@@ -19,14 +19,14 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from api import urls
-from api.failure import Failure
+from api.failure import Failure, Say, say_nothing
 
 DATABASE = "saas"
 PORT = "5432"
@@ -47,12 +47,6 @@ SETTINGS = {
     "log_min_error_statement": "panic",  # statements may hold what clients sent
     "log_parameter_max_length_on_error": "0",
 }
-
-Say = Callable[[str], None]
-
-
-def say_nothing(_line: str) -> None:
-    """For callers without a terminal."""
 
 
 @dataclass(frozen=True, slots=True)

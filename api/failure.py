@@ -1,4 +1,12 @@
-"""The one exception that ends a command: its text is the line the operator reads."""
+"""What a command tells its operator: lines of progress, and the one that ends it."""
+
+from collections.abc import Callable
+
+Say = Callable[[str], None]
+
+
+def say_nothing(_line: str) -> None:
+    """For callers without a terminal."""
 
 
 class Failure(Exception):

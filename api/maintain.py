@@ -10,7 +10,7 @@ from typing import LiteralString
 import psycopg
 
 from api import urls
-from api.embedded import Say, say_nothing
+from api.failure import Say, say_nothing
 
 NAME = "SAAS_API_MIGRATION_DATABASE_URL"
 MONTHS_AHEAD = 12

@@ -21,8 +21,7 @@ from psycopg import sql
 
 from api import definitions, files, urls
 from api.definitions import Definition
-from api.embedded import Say, say_nothing
-from api.failure import Failure
+from api.failure import Failure, Say, say_nothing
 
 LOCK_TIMEOUT = "10s"
 NAME = "SAAS_API_MIGRATION_DATABASE_URL"
@@ -120,20 +119,6 @@ def run(url: str, tree: files.Tree | None = None, *, say: Say = say_nothing) -> 
             )
         say(f"schema {todo.version}")
     return todo.version
-
-
-def rollback(url: str, tree: files.Tree | None = None) -> None:
-    """Take everything away again, for tests: definitions, then migrations, newest first."""
-    tree = tree or files.tree()
-    with _connect(url) as connection, _exclusive(url, say_nothing):
-        with _definitions_transaction(connection):
-            everything = tuple(definitions.recorded(connection))
-            definitions.replay(connection, tree, definitions.Changes((), everything), say_nothing)
-            connection.execute("set local role saas_owner")
-            connection.execute("delete from deploy.schema_version")
-        with _yoyo(url, tree) as (backend, migrations):
-            backend.rollback_migrations(backend.to_rollback(migrations))
-        connection.execute("delete from deploy.migrations")
 
 
 def _path(definition: Definition) -> str:

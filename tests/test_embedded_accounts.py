@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api import embedded
-from api.failure import Failure
+from api.failure import Failure, say_nothing
 
 SOMEBODY = pwd.struct_passwd(("somebody", "x", 4711, 4712, "", "/", "/bin/false"))
 
@@ -108,9 +108,14 @@ def test_paths_that_are_closed_are_opened_for_the_system_user(
     assert len(said) == 1
 
 
-def test_paths_stay_as_they_are_for_ourselves(tmp_path: Path) -> None:
+def test_paths_stay_as_they_are_for_ourselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "postgres").touch(mode=0o700)
+    monkeypatch.setattr(embedded, "program", lambda name: tmp_path / name)
     account = embedded._Account("me", os.geteuid(), os.getegid())
     embedded._open_path(account, tmp_path, pytest.fail)
+    assert (tmp_path / "postgres").stat().st_mode & 0o777 == 0o700
 
 
 def test_package_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +145,7 @@ def test_start_is_tried_again_while_a_killed_servers_processes_end(
     monkeypatch.setattr(embedded, "_pg_ctl", pg_ctl)
     account = embedded._Account("me", os.geteuid(), os.getegid())
     with pytest.raises(Failure, match=r"did not start \(bad luck\)"):
-        embedded._start(tmp_path, tmp_path / "postgres", account, embedded.say_nothing)
+        embedded._start(tmp_path, tmp_path / "postgres", account, say_nothing)
     assert list(lines) == []
 
 

@@ -12,6 +12,7 @@ from api import definitions, embedded, files, migrate
 from api.failure import Failure
 from api.files import Tree
 from api.policies.databases import Database
+from tests.rollback import rollback
 
 SMALL = {
     "sql/migrations/0001_first.sql": """
@@ -322,7 +323,7 @@ def test_version_depends_on_every_file(tree: Tree) -> None:
 
 def test_product_up_down_up_is_the_same_schema(database: Database) -> None:
     up = dump(database)
-    migrate.rollback(database.migration_url)
+    rollback(database.migration_url)
     down = dump(database)
     ours = [line for line in down if " deploy." not in line and " guard." not in line]
     assert not [line for line in ours if line.startswith(("CREATE FUNCTION", "CREATE TABLE"))]

@@ -15,6 +15,7 @@ from api.failure import Failure
 from api.files import Tree
 from api.policies import databases, matrix, pgtap, tap
 from api.policies.databases import Database, Server
+from tests.rollback import rollback
 
 ROOT = Path(__file__).parents[1]
 EDITED = [
@@ -127,7 +128,7 @@ def test_matrix_names_the_table_whose_wall_is_gone(checkout: Path, database: Dat
 def test_tables_roll_back(postgres: Server, tree: Tree) -> None:
     with databases.clone(postgres, databases.EMPTY) as fresh:
         migrate.run(fresh.migration_url, tree)
-        migrate.rollback(fresh.migration_url, tree)
+        rollback(fresh.migration_url, tree)
         with psycopg.connect(fresh.admin_url) as superuser:
             query = "select to_regclass('app.invoices'), to_regclass('app.line_items')"
             assert superuser.execute(query).fetchone() == (None, None)

@@ -10,6 +10,8 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api import files
+from api.failure import Say
 from api.policies import databases, diff, matrix, matrix_page, mutate, suite
 
 
-def add(commands: Any) -> None:
-    """Add the group `policies` to the subcommands of `saas-api`."""
+def add(commands: Any, *, role_url: Callable[[str], str], say: Say) -> None:
+    """
+    Add the group `policies` to the subcommands of `saas-api`.
+
+    `role_url` is how the configuration leads to a role, `say` where progress is told.
+    """
     group = commands.add_parser("policies", help="test, prove and compare the policies")
     parsers = group.add_subparsers(required=True, metavar="COMMAND")
 
@@ -61,7 +68,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--url", help="of saas_migrator or a superuser; default: as migrate has it"
     )
-    command.set_defaults(command=_diff)
+    command.set_defaults(command=partial(_diff, role_url=role_url, say=say))
 
 
 def _add_server(command: argparse.ArgumentParser) -> None:
@@ -132,14 +139,12 @@ def _mutate(options: argparse.Namespace) -> int:
     return int(not report.good)
 
 
-def _diff(options: argparse.Namespace) -> int:
-    from api import cli
-
-    found = diff.differences(options.url or cli.role_url("saas_migrator"), say=cli.say)
+def _diff(options: argparse.Namespace, *, role_url: Callable[[str], str], say: Say) -> int:
+    found = diff.differences(options.url or role_url("saas_migrator"), say=say)
     for line in diff.script(found) if found else ["no difference"]:
         print(line)
     if found:
-        cli.say(f"{len(found)} differences")
+        say(f"{len(found)} differences")
     return int(bool(found))
 
 

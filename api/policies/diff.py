@@ -16,8 +16,7 @@ from typing import Literal
 import psycopg
 
 from api import definitions, files, migrate, urls
-from api.embedded import Say, say_nothing
-from api.failure import Failure
+from api.failure import Failure, Say, say_nothing
 from api.policies import databases
 
 NAME = "--url"
