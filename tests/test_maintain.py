@@ -255,5 +255,15 @@ def test_run_without_a_database_fails_in_words() -> None:
 
 
 def test_role_of_the_api_cannot_maintain(database: Database) -> None:
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+    with pytest.raises(Failure, match=r"saas_api may not maintain .* name saas_migrator$"):
         maintain.run(database.api_url)
+
+
+def test_table_that_is_locked_for_long_is_said(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintain, "LOCK_TIMEOUT", "50ms")
+    with psycopg.connect(database.admin_url) as holder:
+        holder.execute("lock table auth.credentials in access exclusive mode")
+        with pytest.raises(Failure, match=r"locked for more than 50ms: .* maintain again$"):
+            maintain.run(database.migration_url)
