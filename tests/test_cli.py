@@ -316,6 +316,7 @@ def test_serve_on_a_foreign_database_of_another_schema_names_the_command(
         (["doctor"], {"SAAS_API_DATABASE_URL": NOWHERE}, "cannot connect"),
         (["serve", "--host", "nohost.invalid"], {}, "SAAS_API_HOST"),
         (["serve", "--host", "203.0.113.1", "--port", "0"], {}, "SAAS_API_HOST"),
+        (["policies", "mutate", "--jobs", "0"], {}, "--jobs must be 1 or more"),
         (["url", "--role", "nobody"], {}, "no URL leads to nobody"),
         (["url", "--role", "saas_dba"], {"SAAS_API_DATABASE_URL": NOWHERE}, "no URL leads to"),
         (["bootstrap", "--admin-url", NOWHERE], {}, "cannot connect with the admin URL"),

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api import files
-from api.failure import Say
+from api.failure import Failure, Say
 from api.policies import databases, diff, matrix, matrix_page, mutate, suite
 
 
@@ -115,6 +115,8 @@ def _matrix(options: argparse.Namespace) -> int:
 
 
 def _mutate(options: argparse.Namespace) -> int:
+    if options.jobs < 1:
+        raise Failure("--jobs must be 1 or more")
     ignored = mutate.read_ignored(files.tree().policies / "mutants.toml")
     with databases.scratch(options.admin_url) as directory, _progress() as progress:
         if options.list:
