@@ -58,7 +58,7 @@ def create_app(settings: Settings, *, metrics_directory: Path | None = None) -> 
             issuer=settings.jwt_issuer,
             ttl_seconds=settings.access_token_ttl_seconds,
         ),
-        passwords=Passwords(),
+        passwords=Passwords(workers=settings.workers),
         schema_version=migrate.expected_version(),
         metrics=Metrics(
             [(route.method, route.path) for route in table], directory=metrics_directory
@@ -95,7 +95,10 @@ async def _show_pool(app: web.Application) -> AsyncIterator[None]:
 
     async def show() -> None:
         while True:
-            services.metrics.show_pool(services.database.connections)
+            try:
+                services.metrics.show_pool(services.database.connections)
+            except Exception:
+                log.exception("the pool's figures are not shown")
             await asyncio.sleep(SHOW_POOL_SECONDS)
 
     task = asyncio.create_task(show())

@@ -210,8 +210,8 @@ class Metrics:
         """How many connections are in each state now."""
         for state, count in connections.items():
             if self._pool[state] != count:
-                self._pool[state] = count
                 self._pool_connections.labels(state).set(count)
+                self._pool[state] = count
 
     async def exposition(self) -> bytes:
         """

@@ -2,9 +2,10 @@
 Argon2id, in a bounded pool of threads.
 
 The database hands out a salt and the parameters for an email and never a hash; the raw output
-computed here goes back to it to be compared. At most one computation a core runs at a time, and
-past a bounded queue further ones are refused, so that a flood of logins costs the other requests
-neither their memory nor their processor.
+computed here goes back to it to be compared. The workers of a server share its cores: at most one
+computation a core runs at a time, or one a worker where they are more. Past a bounded queue further
+ones are refused, so that a flood of logins costs the other requests neither their memory nor their
+processor.
 """
 
 import asyncio
@@ -91,8 +92,8 @@ def output(password: str, salt: bytes, parameters: Parameters) -> bytes:
 class Passwords:
     """The threads that compute, and the bound on what waits for them."""
 
-    def __init__(self, threads: int | None = None) -> None:
-        count = threads or os.cpu_count() or 1
+    def __init__(self, *, workers: int = 1) -> None:
+        count = max(1, (os.cpu_count() or 1) // workers)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="argon2")
         self._limit = count * (1 + QUEUE_PER_THREAD)
         self._pending = 0

@@ -16,6 +16,7 @@ import pytest
 from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
+from api import app as application
 from api.app import create_app
 from api.database import DatabaseAway, PoolExhausted
 from api.metrics import METHODS, Metrics, forget_worker
@@ -362,3 +363,28 @@ async def test_two_workers_are_counted_together_and_a_dead_one_stays_counted(
         server.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(server.process.wait, 20) == 0
         assert [path.name for path in shared(tmp_path)] == []
+
+
+async def test_pool_is_shown_again_after_its_figures_could_not_be_written(
+    aiohttp_client: Any,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shown: list[dict[str, int]] = []
+
+    def show_pool(_metrics: Metrics, connections: dict[str, int]) -> None:
+        shown.append(connections)
+        if len(shown) == 1:
+            raise OSError(28, "No space left on device")
+
+    app = create_app(Settings(database_url=database_url))
+    monkeypatch.setattr(application, "SHOW_POOL_SECONDS", 0.01)
+    monkeypatch.setattr(Metrics, "show_pool", show_pool)
+    await aiohttp_client(app)
+    async with asyncio.timeout(5):
+        while len(shown) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert "the pool's figures are not shown" in caplog.text
+    assert "No space left on device" in caplog.text
+    caplog.clear()
