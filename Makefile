@@ -112,4 +112,4 @@ stop: $(STAMP) ## stop the embedded PostgreSQL
 
 clean: ## remove .venv and caches (the data in .data/ stays)
 	@rm -rf $(VENV) $(BENCH) bench/postgraphile/node_modules .mypy_cache .pytest_cache .ruff_cache .coverage build dist
-	@find api tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find api bench tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

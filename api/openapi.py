@@ -295,7 +295,7 @@ def _parameters(table: Iterable[Route]) -> dict[str, Any]:
 
 def _schemas(table: Iterable[Route]) -> dict[str, Schema]:
     """What requests hold, by operation; then what answers hold, by noun."""
-    requests = {_body_name(route): route.body.schema for route in table if route.body is not None}
+    bodies = {_body_name(route): route.body.schema for route in table if route.body is not None}
     answers: dict[str, Schema] = {}
     for route in table:
         resource = route.success.resource
@@ -303,7 +303,7 @@ def _schemas(table: Iterable[Route]) -> dict[str, Schema]:
             for each in (resource.item, resource):
                 if each is not None:
                     answers[each.name] = each.schema
-    return requests | answers | {PROBLEM.name: PROBLEM.schema}
+    return bodies | answers | {PROBLEM.name: PROBLEM.schema}
 
 
 def _body_name(route: Route) -> str:

@@ -81,7 +81,6 @@ CONSTRAINTS: Final[Mapping[str, Kind]] = {
     "idempotency_keys_pkey": KEY_REUSED,
     "memberships_pkey": MEMBER_EXISTS,
     "memberships_last_owner": LAST_OWNER,
-    "memberships_user_id_fkey": NOT_FOUND,
 }
 
 SQLSTATES: Final[Mapping[str, Kind]] = {

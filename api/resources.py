@@ -134,7 +134,6 @@ _USER = {
     "display_name": nullable(_name("Ada Lovelace")) | {"description": "null: none given"},
     "created_at": _time("when the account was made"),
 }
-_ROLE: Schema = ROLE
 
 USER = Resource("User", _object("An account.", _USER))
 ME = Resource(
@@ -148,7 +147,7 @@ ME = Resource(
                 "description": "where the caller is a member, by name",
                 "items": _object(
                     "A membership.",
-                    {"organisation_id": _ORGANISATION_ID, "name": _name("Acme"), "role": _ROLE},
+                    {"organisation_id": _ORGANISATION_ID, "name": _name("Acme"), "role": ROLE},
                 ),
             }
         },
@@ -192,7 +191,7 @@ MEMBER = Resource(
             "user_id": _USER["user_id"],
             "email": _USER["email"],
             "display_name": _USER["display_name"],
-            "role": _ROLE,
+            "role": ROLE,
             "created_at": _time("since when"),
             "updated_at": _time("when the role last changed"),
         },

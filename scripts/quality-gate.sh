@@ -4,8 +4,8 @@
 #   scripts/quality-gate.sh           all steps
 #   scripts/quality-gate.sh NAME...   some of them, for example: ruff mypy
 #
-# Needs Python, git, make and a package index. Exit status: 0, or 1 when a step failed. A step that
-# cannot run here says "skip" and why, and fails nothing.
+# Needs Python, git, make and a package index. Exit status: 0, 1 when a step failed, 2 for a name that
+# is no step's, before any has run. A step that cannot run here says "skip" and why, and fails nothing.
 #
 #   SAAS_API_FORBIDDEN_TERMS_FILE  for the step "terms": see scripts/guardrails/forbidden_terms.py
 #   SAAS_API_TEST_ADMIN_URL        for the step "tests": see tests/conftest.py
@@ -196,9 +196,12 @@ if [ $# -eq 0 ]; then
 fi
 for name; do
     case " $STEPS " in
-        *" $name "*) run "$name" ;;
+        *" $name "*) ;;
         *) echo "no step $name: one of $STEPS" >&2 && exit 2 ;;
     esac
+done
+for name; do
+    run "$name"
 done
 if [ -n "$failed" ]; then
     echo "failed:$failed"

@@ -53,3 +53,20 @@ def test_psql_becomes_somebody_only_when_it_is_told_to(
         check=True,
     )
     assert shlex.split(done.stdout.splitlines()[-1]) == command
+
+
+def test_clean_leaves_no_cache_of_python(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    folders = {path.parent for path in ROOT.glob("*/*.py")} | {ROOT / "tests" / "api"}
+    caches = [tmp_path / folder.relative_to(ROOT) / "__pycache__" for folder in folders]
+    for cache in caches:
+        cache.mkdir(parents=True)
+    subprocess.run(["make", "clean"], cwd=tmp_path, capture_output=True, check=True)
+    assert [cache for cache in caches if cache.exists()] == []
+
+
+def test_quality_with_a_name_that_is_no_steps_runs_none() -> None:
+    command = ["scripts/quality-gate.sh", "shell", "nonsense"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("no step nonsense: one of setup shell ")

@@ -24,7 +24,6 @@ def database_error(sqlstate: str, constraint: str | None = None) -> Any:
         ("SA403", None, 403, "forbidden"),
         ("42501", None, 403, "forbidden"),
         ("SA404", None, 404, "not-found"),
-        ("23503", "memberships_user_id_fkey", 404, "not-found"),
         ("SA409", "memberships_last_owner", 409, "last-owner"),
         ("SA409", "memberships_pkey", 409, "member-exists"),
         ("23505", "memberships_pkey", 409, "member-exists"),
