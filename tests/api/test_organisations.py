@@ -1,8 +1,10 @@
 """Organisations: found, list, read, rename."""
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from api.policies import databases
@@ -232,3 +234,23 @@ async def test_update_that_does_not_fit_is_422(
     answer = await ada.patch(f"/orgs/{acme}", body)
     assert (answer.status, answer.pointers) == (422, pointers)
     assert await names(ada) == ["Acme"]
+
+
+# Removed, by hand: no endpoint does
+
+
+async def test_organisation_that_a_superuser_removes_goes_with_its_key_and_without_its_people(
+    api: "Api", session_database: databases.Database
+) -> None:
+    ada = await person(api, "ada")
+    acme, globex = await ada.organisation("Acme"), await ada.organisation("Globex")
+    await ada.project(acme)
+    made = await ada.post(f"/orgs/{acme}/api-keys", {"name": "CI"})
+    key = replace(ada, token=made.body["raw_key"])
+    assert (await key.get(f"/orgs/{acme}/projects")).status == 200
+    with psycopg.connect(session_database.admin_url) as connection:
+        connection.execute("delete from app.organisations where organisation_id = %s", [acme])
+    assert (await key.get(f"/orgs/{acme}/projects")).status == 401
+    assert (await ada.get(f"/orgs/{acme}")).status == 404
+    assert await names(ada) == ["Globex"]
+    assert (await ada.get(f"/orgs/{globex}")).status == 200

@@ -1,9 +1,11 @@
+-- No definer: a superuser who removes an owner has no context, and passes the policies. Of the
+-- others nobody may change an owner who may not write the organisation and read its owners, too.
 create or replace function gate.keep_last_owner()
 returns trigger
 language plpgsql
 volatile
 parallel unsafe
-security definer
+security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -12,6 +14,10 @@ begin
     update app.organisations as o
     set name = o.name
     where o.organisation_id = old.organisation_id;
+
+    if not found and tg_op = 'DELETE' then
+        return old; -- the organisation goes, and its members with it
+    end if;
 
     if not exists (
         select from app.memberships as m
@@ -32,7 +38,7 @@ end
 $$;
 
 comment on function gate.keep_last_owner() is
-    'Trigger: refuses to remove or downgrade the last owner, also in a race. Raises SA409, memberships_last_owner.';
+    'Trigger: refuses to remove or downgrade the last owner, also in a race, unless the organisation goes. Raises SA409, memberships_last_owner.';
 
 -- To create the trigger takes EXECUTE; to fire it takes nothing.
 grant execute on function gate.keep_last_owner() to saas_owner;

@@ -1,5 +1,5 @@
 begin;
-select plan(13);
+select plan(20);
 
 select tests.new_tenant('Acme');
 select tests.new_tenant('Globex');
@@ -103,6 +103,65 @@ select isnt(
     ),
     current_setting('tests.row'),
     'but its row was written, so that two who change owners at once meet there'
+);
+
+-- An owner of two organisations, who enters the other one between the statement and the trigger.
+insert into app.memberships (organisation_id, user_id, role)
+values (tests.organisation('Globex'), tests.user_id('second'), 'admin');
+select tests.as('second');
+select throws_ok(
+    $$
+    update app.memberships set role = 'viewer'
+    where role = 'owner' and gate.enter(
+        tests.credential('second'), 'tests', tests.organisation('Globex'), 'projects.read'
+    )::text is not null
+    $$,
+    'SA409', 'an organisation keeps at least one owner',
+    'the last owner may not be downgraded from within another organisation'
+);
+
+-- By hand, without a context.
+select tests.as_superuser();
+select set_config(
+    'tests.rows', string_agg(o.ctid::text, ' ' order by o.name), true
+) from app.organisations as o;
+select throws_ok(
+    $$ delete from app.memberships where user_id = tests.user_id('owner', 'Globex') $$,
+    'SA409', 'an organisation keeps at least one owner',
+    'a superuser may not remove the last owner'
+);
+select throws_ok(
+    $$ update app.memberships set role = 'viewer' where user_id = tests.user_id('owner', 'Globex') $$,
+    'SA409', 'an organisation keeps at least one owner',
+    'nor downgrade them'
+);
+select throws_ok(
+    $$ delete from app.users where user_id = tests.user_id('owner', 'Globex') $$,
+    'SA409', 'an organisation keeps at least one owner',
+    'nor remove the account of one'
+);
+insert into app.memberships (organisation_id, user_id, role)
+values (tests.organisation('Globex'), tests.user_id('stranger', 'Globex'), 'owner');
+select lives_ok(
+    $$ delete from app.users where user_id = tests.user_id('stranger', 'Globex') $$,
+    'a superuser may remove the account of an owner who is not the last'
+);
+select is_empty(
+    $$ select from app.memberships where user_id = tests.user_id('stranger', 'Globex') $$,
+    'and their memberships go with it'
+);
+select results_eq(
+    $$
+    select o.name, o.row = r.row
+    from unnest(string_to_array(current_setting('tests.rows'), ' ')) with ordinality as r (row, n)
+    join (
+        select name, ctid::text as row, row_number() over (order by name) as n
+        from app.organisations
+    ) as o using (n)
+    order by 1
+    $$,
+    $$ values ('Acme', true), ('Globex', false) $$,
+    'that waits on the row of the organisation, and on no other'
 );
 
 select * from finish();
