@@ -1,3 +1,4 @@
+-- A definer, because saas_audit alone inserts events.
 create or replace function audit.projects()
 returns trigger
 language plpgsql

@@ -1,3 +1,4 @@
+-- A definer, because saas_audit alone inserts events.
 create or replace function audit.record_impersonation(
     p_organisation_id uuid,
     p_user_id uuid,

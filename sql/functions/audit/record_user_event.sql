@@ -1,3 +1,4 @@
+-- A definer, because saas_audit alone inserts events.
 create or replace function audit.record_user_event(
     p_action text,
     p_user_id uuid,

@@ -1,3 +1,4 @@
+-- A definer, because it reads credentials.
 create or replace function gate.authenticate(p_credential bytea)
 returns void
 language plpgsql

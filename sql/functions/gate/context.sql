@@ -1,3 +1,4 @@
+-- A definer, because it reads the key of the seal.
 create or replace function gate.context(p_setting text)
 returns text
 language plpgsql

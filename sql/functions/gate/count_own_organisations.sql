@@ -1,4 +1,4 @@
--- A definer: who is in no organisation's context sees no membership.
+-- A definer, because who is in no organisation's context sees no membership.
 create or replace function gate.count_own_organisations()
 returns bigint
 language plpgsql

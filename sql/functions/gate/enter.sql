@@ -1,3 +1,4 @@
+-- A definer, because it reads credentials and memberships before there is a context, and seals one.
 -- The order of refusal is the contract's: credential, organisation, role.
 create or replace function gate.enter(
     p_credential bytea,

@@ -1,3 +1,4 @@
+-- A definer, because it reads credentials, and seals a context.
 create or replace function gate.enter_user(p_credential bytea, p_request_id text)
 returns void
 language plpgsql

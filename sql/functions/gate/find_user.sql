@@ -1,3 +1,4 @@
+-- A definer, because who is to become a member is found by email before the caller may read them.
 create or replace function gate.find_user(p_email text)
 returns uuid
 language plpgsql

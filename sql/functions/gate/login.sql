@@ -1,3 +1,4 @@
+-- A definer, because it reads passwords, opens a session, and seals a context.
 create or replace function gate.login(
     p_email text,
     p_output bytea,

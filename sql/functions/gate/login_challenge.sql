@@ -1,3 +1,4 @@
+-- A definer, because it reads passwords and the key of the seal.
 create or replace function gate.login_challenge(p_email text, p_parameters text)
 returns table (salt bytea, parameters text, retry_after integer)
 language plpgsql

@@ -1,4 +1,5 @@
--- The one question that crosses tenants: it has the caller's own memberships as its whole answer.
+-- A definer, because it is the one question that crosses tenants: it has the caller's own
+-- memberships as its whole answer.
 create or replace function gate.own_organisations(
     p_limit bigint default null,
     p_offset bigint default 0,

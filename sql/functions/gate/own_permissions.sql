@@ -1,3 +1,4 @@
+-- A definer, because what each role may do is told to the gate alone.
 create or replace function gate.own_permissions()
 returns text[]
 language plpgsql

@@ -1,3 +1,4 @@
+-- A definer, because what each role may do is told to the gate alone.
 create or replace function gate.permits(p_permission text)
 returns boolean
 language plpgsql

@@ -1,3 +1,4 @@
+-- A definer, because it writes an account with its password, and seals a context.
 create or replace function gate.register(
     p_email text,
     p_display_name text,

@@ -1,3 +1,4 @@
+-- A definer, because it deletes a credential.
 create or replace function gate.revoke_api_key()
 returns trigger
 language plpgsql

@@ -1,3 +1,4 @@
+-- A definer, because it writes a credential.
 create or replace function gate.store_api_key(p_api_key_id uuid, p_digest bytea)
 returns void
 language plpgsql
