@@ -32,26 +32,8 @@ EXPIRED: dict[str, LiteralString] = {
         where (k.organisation_id, k.principal_id, k.claim_id)
             = (e.organisation_id, e.principal_id, e.claim_id)
     """,
-    "expired sessions": """
-        with expired as materialized (
-            select digest from auth.credentials
-            where expires_at < now()
-            limit %s
-            for update skip locked
-        )
-        delete from auth.credentials as c using expired as e where c.digest = e.digest
-    """,
-    "login failures past their time": """
-        with expired as materialized (
-            select email_digest, slot from auth.login_slots
-            where failed_at > '-infinity' and failed_at < now() - interval '1 day'
-            limit %s
-            for update skip locked
-        )
-        delete from auth.login_slots as s
-        using expired as e
-        where (s.email_digest, s.slot) = (e.email_digest, e.slot)
-    """,
+    "expired sessions": "select from auth.remove_expired_sessions(%s)",
+    "login failures past their time": "select from auth.remove_past_failures(%s)",
 }
 
 
@@ -61,7 +43,8 @@ def run(url: str, *, keep_audit_months: int | None = None, say: Say = say_nothin
 
     `keep_audit_months`: whole months of audit events to keep besides the current one; None: all.
     Errors: Failure when the database is away, the role may not, or a table is locked for long.
-    Source: sql/functions/audit/prepare_partitions.sql, sql/functions/audit/drop_partitions.sql
+    Source: sql/functions/auth/remove_expired_sessions.sql, remove_past_failures.sql there,
+    sql/functions/audit/prepare_partitions.sql, sql/functions/audit/drop_partitions.sql
     """
     with urls.connect(url, name=NAME) as connection:
         try:

@@ -50,8 +50,12 @@ select max(s.calls) from pg_catalog.pg_stat_xact_user_functions as s where s.sch
 """
 
 
-def plans(connection: psycopg.Connection, statement: LiteralString | sql.Composed) -> list[str]:
-    """The statements that a list's functions run, each with its plan as it ran."""
+def plans(
+    connection: psycopg.Connection,
+    statement: LiteralString | sql.Composed,
+    role: LiteralString = "saas_api",
+) -> list[str]:
+    """The statements that a function runs, each with its plan as it ran."""
     found: list[str] = []
     connection.add_notice_handler(lambda said: found.append(said.message_primary or ""))
     connection.execute(
@@ -63,7 +67,7 @@ def plans(connection: psycopg.Connection, statement: LiteralString | sql.Compose
     )
     for setting in SESSION.items():
         connection.execute("select set_config(%s, %s, true)", setting)
-    connection.execute("set local role saas_api")
+    connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
     connection.execute(statement)
     return [each for each in found if "Query Text" in each]
 
@@ -255,3 +259,41 @@ def test_page_of_organisations_reads_no_other_organisation(pgtap_database: Datab
     scanned = [int(rows) for rows in re.findall(r"Scan .*\(actual .* rows=(\d+)", page)]
     assert max(scanned) == 11, page
     assert "Index Only Scan using memberships_user_id_idx" in count
+
+
+@pytest.mark.parametrize(
+    ("function", "index"),
+    [
+        ("remove_expired_sessions", "credentials_expires_at_idx"),
+        ("remove_past_failures", "login_slots_failed_at_idx"),
+    ],
+)
+def test_what_has_expired_is_found_by_its_time_and_removed_where_it_was_found(
+    pgtap_database: Database, function: str, index: str
+) -> None:
+    with psycopg.connect(pgtap_database.admin_url) as connection:
+        connection.execute("select tests.new_tenant('Acme')")
+        connection.execute(
+            "insert into auth.credentials (digest, user_id, expires_at)"
+            " select sha256(n::text::bytea), tests.user_id('owner'), now() - n * interval '1 s'"
+            " from generate_series(1, %s) as n",
+            [ROWS],
+        )
+        connection.execute(
+            "insert into auth.login_slots (email_digest, slot, failed_at)"
+            " select sha256(n::text::bytea), 1, now() - interval '2 days' - n * interval '1 s'"
+            " from generate_series(1, %s) as n",
+            [ROWS],
+        )
+        ran = plans(
+            connection,
+            sql.SQL("select from {}(3)").format(sql.Identifier("auth", function)),
+            role="saas_owner",
+        )
+    (look,) = (each for each in ran if "for update skip locked" in each)
+    assert f"Index Scan using {index}" in look
+    assert "Index Cond: " in look
+    assert rows(look) == [3]
+    removals = [each for each in ran if "where current of" in each]
+    assert len(removals) == 3
+    assert all("Tid Scan" in each for each in removals)

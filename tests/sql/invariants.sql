@@ -1,7 +1,7 @@
 -- What holds for every object of the product, those of later days too: each test lists the
 -- offenders, and there are none.
 begin;
-select plan(62);
+select plan(64);
 
 -- Partitions of days to come are objects like any other.
 set local role saas_owner;
@@ -540,6 +540,35 @@ select is_empty(
     where (i.indisunique or i.indisexclusion) and i.indkey[0] <> t.attnum
     $$,
     'every unique key of a tenant table leads with organisation_id'
+);
+select is_empty(
+    $$
+    select i.indexrelid::regclass, t.name
+    from tenant_table as t join pg_catalog.pg_index as i on i.indrelid = t.oid
+    where
+        i.indkey[0] <> t.attnum
+        -- A user's organisations, what has expired, and a foreign key to users.
+        and i.indexrelid::regclass::text not in (
+            'app.memberships_user_id_idx', 'app.idempotency_keys_created_at_idx',
+            'app.api_keys_created_by_user_id_idx'
+        )
+    $$,
+    'every other index of a tenant table does, too, but for three that no tenant''s question enters'
+);
+select is_empty(
+    $$
+    select k.conname, t.name
+    from product_table as t
+    join pg_catalog.pg_constraint as k on k.conrelid = t.oid and k.contype = 'f'
+    where not exists (
+        select from pg_catalog.pg_index as i
+        where
+            i.indrelid = t.oid
+            and i.indpred is null
+            and (i.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+    )
+    $$,
+    'every foreign key begins an index: what it refers to is removed without reading the table'
 );
 select is_empty(
     $$
