@@ -11,6 +11,7 @@
 #   SAAS_API_TEST_ADMIN_URL        for the step "tests": see tests/conftest.py
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
+unset ARGS MAKEFLAGS # the steps' names, where make calls: not for the makes that steps call
 
 COVERAGE=95 # per cent of the lines and of the branches of api/
 SKIP=75     # a step's exit status for "cannot run here"
