@@ -146,9 +146,9 @@ def serve(route: Route, services: Services) -> Callable[[web.Request], Awaitable
         if route.authenticated:
             credential = services.credentials.digest(request.headers.get(hdrs.AUTHORIZATION))
         try:
+            body = await read_body(request, body_shape) if body_shape else {}
             query = read_query(request, query_shape) if query_shape else {}
             key = read_idempotency_key(request) if route.idempotent else None
-            body = await read_body(request, body_shape) if body_shape else {}
         except RequestProblem:
             if route.authenticated:
                 await services.database.fetch_row(AUTHENTICATE, credential)

@@ -37,12 +37,14 @@ Organisations, their members and their projects, kept apart by PostgreSQL itself
 - **Credential**: `Authorization: Bearer …` with an access token from `POST /auth/login`, or with an
   API key, which works on the project endpoints of its own organisation only.
 - **Errors** are `application/problem+json` (RFC 9457); `instance` is the request's id, as in
-  `X-Request-ID`. Every fault of the fields is listed at once.
+  `X-Request-ID`. Every fault of the body, or else of the query, is listed at once.
 - **Refusals come in this order**: 401; then what is wrong with the request in itself; then 404 for
   the organisation; then 403 for the role; then 404 for the rest. What the caller may not see is
   not there: 404, one and the same.
 - A method that a path does not offer is 405 with `Allow`; `HEAD` works wherever `GET` does.
 - Unknown fields and query parameters are refused. An id that is no UUID is an id that is not there.
+- **The next page** is where `Link` says, or at the same URL with `cursor` and without `offset`,
+  which beside a cursor skips rows after it.
 """
 
 HEADER_WORDS: dict[str, Schema] = {

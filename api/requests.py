@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -82,20 +83,25 @@ def read_query(request: web.Request, query: Query) -> Mapping[str, Any]:
     """
     if not request.rel_url.raw_query_string:
         return query.defaults
-    faults: list[FieldError] = []
+    errors: list[FieldError] = []
     given: dict[str, Any] = {}
     for name, text in request.query.items():
         if name in given:
-            faults.append(FieldError(name, "given more than once"))
-        given[name] = _number(text) if _is_integer(query.shape, name) else text
-    errors = [*faults, *_faults(given, query.shape, str)]
-    for name in given.keys() & (query.times | {"cursor"}) if not errors else ():
+            errors.append(FieldError(name, "given more than once"))
+        if "\ufffd" in text and not _is_utf8(request.rel_url.raw_query_string):
+            errors.append(FieldError(name, "must be UTF-8"))
+        if _is_integer(query.shape, name):
+            given[name] = _number(text)
+        elif name in query.times:
+            given[name] = text.replace(" ", "+")  # what a query makes of the sign of +00:00
+        else:
+            given[name] = text
+    errors += _faults(given, query.shape, str)
+    for name in given.keys() & (query.times | {"cursor"}) - {error.pointer for error in errors}:
         try:
             given[name] = _place(query, given) if name == "cursor" else _instant(given[name])
         except ValueError:
-            errors.append(
-                FieldError(name, f"must be {query.shape.properties[name]['description']}")
-            )
+            errors.append(_misfit(name, query.shape, str))
     if errors:
         raise _invalid(errors)
     return query.defaults | given
@@ -287,6 +293,15 @@ def _pointer(name: str) -> str:
 
 def _is_integer(shape: Shape, name: str) -> bool:
     return name in shape.properties and shape.properties[name]["type"] == "integer"
+
+
+def _is_utf8(raw_query: str) -> bool:
+    """Whether what is percent-encoded is: else it comes out as U+FFFD."""
+    try:
+        unquote_to_bytes(raw_query).decode()
+    except UnicodeError:  # bytes that are not percent-encoded are no text to begin with
+        return False
+    return True
 
 
 def _number(text: str) -> int | str:

@@ -16,6 +16,8 @@ BAD_REQUESTS: list[tuple[int, str, dict[str, Any]]] = [
     (400, NOWHERE, {"data": b"{", "headers": JSON}),
     (413, NOWHERE, {"data": b" " * 1_048_577, "headers": JSON | {"Expect": "100-continue"}}),
     (415, NOWHERE, {"data": b"{}", "headers": {"Content-Type": "text/plain"}}),
+    (415, NOWHERE + "?unknown=1", {"data": b"{}", "headers": {"Content-Type": "text/plain"}}),
+    (400, NOWHERE + "?unknown=1", {"data": b"{", "headers": JSON | {"Idempotency-Key": ""}}),
     (422, NOWHERE, {"json": {}}),
     (422, NOWHERE + "?unknown=1", {"json": {"name": "n"}}),
 ]

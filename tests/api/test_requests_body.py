@@ -199,6 +199,11 @@ async def test_faults_are_listed_all_at_once(offline: "Api") -> None:
     assert sorted(answer.pointers) == ["/a~1b~0c", "/d", "/display_name", "/email", "/password"]
 
 
+def test_faults_of_the_bytes_are_listed_with_the_others() -> None:
+    found = pointers(GOOD | {"password": "é" * 600, "x": 1}, schemas.registration(12))
+    assert sorted(found) == ["/password", "/x"]
+
+
 async def test_faults_repeat_no_value(offline: "Api") -> None:
     answer = await offline.post("/auth/register", {"email": "e" * 300, "password": "hush\x00"})
     assert "hush" not in str(answer.body)
