@@ -42,7 +42,8 @@ as $$
     )
 $$;
 select is(pg_temp.counts('Globex'), '1 4 1 1 1 1 1 1', 'there is an organisation');
-create temporary table before as select e.* from audit.events as e;
+create temporary table before as
+select e.* from audit.events as e where e.organisation_id = tests.organisation('Globex');
 select lives_ok(
     $$ delete from app.organisations where organisation_id = tests.organisation('Globex') $$,
     'a superuser removes it'

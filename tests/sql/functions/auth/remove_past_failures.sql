@@ -1,6 +1,9 @@
 begin;
 select plan(4);
 
+-- What a database in use has of them.
+delete from auth.login_slots where failed_at > '-infinity';
+
 select tests.new_tenant('Acme');
 insert into auth.login_slots (email_digest, slot, failed_at)
 select sha256('x'), s.slot, s.failed_at
