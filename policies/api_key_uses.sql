@@ -14,14 +14,17 @@ comment on policy tenant_isolation on app.api_key_uses is
 'The wall: whatever else is allowed, only rows of the organisation entered.';
 
 create policy read_admin on app.api_key_uses for select to public
-using ((select current_user = 'saas_api') and (select ctx.permits('api_keys.read')));
+using (
+    (select current_user = 'saas_api')
+    and organisation_id = (select ctx.tenant_for('api_keys.read'))
+);
 comment on policy read_admin on app.api_key_uses is 'Owners and admins list keys.';
 
 create policy read_gate on app.api_key_uses for select to saas_gate using (true);
 comment on policy read_gate on app.api_key_uses is 'gate.note_api_key_use.';
 
 create policy insert_gate on app.api_key_uses for insert to saas_gate
-with check ((select ctx.permits('api_keys.write')));
+with check (organisation_id = (select ctx.tenant_for('api_keys.write')));
 comment on policy insert_gate on app.api_key_uses is 'gate.store_api_key, for owners and admins.';
 
 create policy update_gate on app.api_key_uses for update to saas_gate

@@ -16,14 +16,17 @@ comment on policy tenant_isolation on app.api_keys is
 'The wall: only rows of the organisation entered. The gate reads all, to find which keys live.';
 
 create policy read_admin on app.api_keys for select to public
-using ((select current_user = 'saas_api') and (select ctx.permits('api_keys.read')));
+using (
+    (select current_user = 'saas_api')
+    and organisation_id = (select ctx.tenant_for('api_keys.read'))
+);
 comment on policy read_admin on app.api_keys is 'Owners and admins list keys.';
 
 create policy insert_admin on app.api_keys for insert to public
 with check (
     current_user = 'saas_api'
     and created_by_user_id = (select ctx.user_id())
-    and (select ctx.permits('api_keys.write'))
+    and organisation_id = (select ctx.tenant_for('api_keys.write'))
 );
 comment on policy insert_admin on app.api_keys is 'Owners and admins make keys, in their own name.';
 
@@ -31,7 +34,7 @@ create policy revoke_admin on app.api_keys for update to public
 using (
     current_user = 'saas_api'
     and revoked_at is null
-    and (select ctx.permits('api_keys.write'))
+    and organisation_id = (select ctx.tenant_for('api_keys.write'))
 )
 with check (current_user = 'saas_api' and revoked_at = now());
 comment on policy revoke_admin on app.api_keys is

@@ -24,9 +24,7 @@ using (user_id is not null and user_id = (select ctx.user_id()) and expires_at <
 comment on policy remove_gate on auth.credentials is 'gate.login clears away the user''s expired sessions.';
 
 create policy insert_gate_api_key on auth.credentials for insert to saas_gate
-with check (
-    organisation_id = (select ctx.tenant_id()) and (select ctx.permits('api_keys.write'))
-);
+with check (organisation_id = (select ctx.tenant_for('api_keys.write')));
 comment on policy insert_gate_api_key on auth.credentials is
 'gate.store_api_key makes a key of the organisation entered live, for owners and admins.';
 

@@ -19,38 +19,47 @@ comment on policy tenant_isolation on app.memberships is
 'The wall: only rows of the organisation entered. The gate reads all, to find who the caller is; it writes none but there.';
 
 create policy read_admin on app.memberships for select to public
-using ((select current_user = 'saas_api') and (select ctx.permits('members.read')));
+using (
+    (select current_user = 'saas_api')
+    and organisation_id = (select ctx.tenant_for('members.read'))
+);
 comment on policy read_admin on app.memberships is 'Owners and admins list members.';
 
 create policy insert_admin on app.memberships for insert to public
 with check (
     current_user = 'saas_api'
     and role <> 'owner'
-    and (select ctx.permits('members.write'))
+    and organisation_id = (select ctx.tenant_for('members.write'))
 );
 comment on policy insert_admin on app.memberships is 'Owners and admins add members, but no owner.';
 
 create policy insert_owner on app.memberships for insert to public
-with check (current_user = 'saas_api' and (select ctx.permits('owners.write')));
+with check (
+    current_user = 'saas_api'
+    and organisation_id = (select ctx.tenant_for('owners.write'))
+);
 comment on policy insert_owner on app.memberships is 'Owners add owners.';
 
 create policy update_admin on app.memberships for update to public
 using (
     current_user = 'saas_api'
     and role <> 'owner'
-    and (select ctx.permits('members.write'))
+    and organisation_id = (select ctx.tenant_for('members.write'))
 )
 with check (
     current_user = 'saas_api'
     and role <> 'owner'
-    and (select ctx.permits('members.write'))
+    and organisation_id = (select ctx.tenant_for('members.write'))
 );
 comment on policy update_admin on app.memberships is
 'Owners and admins change roles, but neither an owner''s nor into owner.';
 
 create policy update_owner on app.memberships for update to public
-using (current_user = 'saas_api' and (select ctx.permits('owners.write')))
-with check (current_user = 'saas_api' and (select ctx.permits('owners.write')));
+using (current_user = 'saas_api' and organisation_id = (select ctx.tenant_for('owners.write')))
+with check (
+    current_user = 'saas_api'
+    and organisation_id = (select ctx.tenant_for('owners.write'))
+);
 comment on policy update_owner on app.memberships is 'Owners change owners.';
 
 create policy read_gate on app.memberships for select to saas_gate using (true);
@@ -66,8 +75,8 @@ using (
     organisation_id = (select ctx.tenant_id())
     and (
         user_id = (select ctx.user_id())
-        or (role <> 'owner' and (select ctx.permits('members.write')))
-        or (select ctx.permits('owners.write'))
+        or (role <> 'owner' and organisation_id = (select ctx.tenant_for('members.write')))
+        or organisation_id = (select ctx.tenant_for('owners.write'))
     )
 );
 comment on policy remove_gate on app.memberships is

@@ -20,12 +20,21 @@ comment on policy tenant_isolation on app.organisations is
 'The wall: only the organisation entered. The gate reads all, to find the caller''s own; it writes none but the one entered.';
 
 create policy read_viewer on app.organisations for select to public
-using ((select current_user = 'saas_api') and (select ctx.permits('organisation.read')));
+using (
+    (select current_user = 'saas_api')
+    and organisation_id = (select ctx.tenant_for('organisation.read'))
+);
 comment on policy read_viewer on app.organisations is 'Every member reads; an API key does not.';
 
 create policy update_admin on app.organisations for update to public
-using (current_user = 'saas_api' and (select ctx.permits('organisation.update')))
-with check (current_user = 'saas_api' and (select ctx.permits('organisation.update')));
+using (
+    current_user = 'saas_api'
+    and organisation_id = (select ctx.tenant_for('organisation.update'))
+)
+with check (
+    current_user = 'saas_api'
+    and organisation_id = (select ctx.tenant_for('organisation.update'))
+);
 comment on policy update_admin on app.organisations is 'Owners and admins rename.';
 
 create policy read_gate on app.organisations for select to saas_gate using (true);

@@ -58,32 +58,36 @@ as $$
     ),
 
     -- What a wall may say, as PostgreSQL words it: the row is of the tenant entered, whatever else is
-    -- asked besides. The gate may read all and write none, the owner clear away what is past its
-    -- time, and the audit's triggers write what no user or API key did.
+    -- asked besides. An equality PostgreSQL may ask last, so that the rest would be asked of other
+    -- tenants' rows: beside other conditions it has to be = any. The gate may read all and write
+    -- none, the owner clear away what is past its time, and the audit's triggers write what no user
+    -- or API key did.
     wall (reads, writes) as (
         select
             format(
-                '^(%1$s|\(%1$s AND .*'
+                '^(%1$s|%2$s|\(%2$s AND .*'
                 '|\(\(CURRENT_USER = ''saas_gate''::name\) OR %1$s\)'
                 '|\s*CASE CURRENT_USER\s+WHEN ''saas_owner''::name '
                 'THEN \(\w+ < \(now\(\) - ''[^'']+''::interval\)\)\s+ELSE %1$s\s+END)$',
-                t.row
+                t.equal, t.listed
             ),
             format(
-                '^(%1$s|\(%1$s AND .*'
+                '^(%1$s|%2$s|\((%1$s|%2$s) AND .*'
                 '|\(\( SELECT \(CURRENT_USER = ''saas_audit''::name\)\) AND '
                 '\(\(actor_type = ANY \(ARRAY\[''database_role''::text, ''anonymous''::text\]\)\) '
                 'OR %1$s\)\))$',
-                t.row
+                t.equal, t.listed
             )
         from (
             values (
                 '\(organisation_id = '
                 '(\( SELECT ctx\.tenant_(id\(\)|for\(''[\w.]+''::text\)) AS \w+\)'
                 '|COALESCE\(\( SELECT ctx\.tenant_id\(\) AS \w+\), '
-                '''00000000-0000-0000-0000-000000000000''::uuid\))\)'
+                '''00000000-0000-0000-0000-000000000000''::uuid\))\)',
+                '\(organisation_id = ANY \(ARRAY\['
+                '\( SELECT ctx\.tenant_(id\(\)|for\(''[\w.]+''::text\)) AS \w+\)\]\)\)'
             )
-        ) as t (row)
+        ) as t (equal, listed)
     ),
 
     public_right as (

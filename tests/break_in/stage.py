@@ -59,6 +59,14 @@ CATALOGUE = {
 }
 
 
+# The victim's first event, and the moment before it: both in one partition, since to leave one out
+# is to answer nothing about its rows.
+SINCE = """
+    select min(occurred_at)::text, (min(occurred_at) - interval '1 microsecond')::text
+    from audit.events where organisation_id = %s
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """
@@ -146,6 +154,9 @@ def build(api_url: str, judge: Connection) -> Stage:
         )
         judge.execute("update app.api_key_uses set last_used_at = now() + interval '1 day'")
         judge.execute("vacuum analyze")
+        row = judge.execute(SINCE, [victim]).fetchone()
+        assert row is not None
+        since, before = row
         facts: dict[str, object] = {
             "mallory": digest("mallory"),
             "mallory_id": mallory,
@@ -170,6 +181,8 @@ def build(api_url: str, judge: Connection) -> Stage:
                 " and action = 'organisation.created'",
                 victim,
             ),
+            "victim_since": since,
+            "before_victim": before,
             "victim_project": _one(
                 judge, "select project_id from app.projects where name = %s", f"{CANARY} plan"
             ),

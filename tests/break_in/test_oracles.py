@@ -14,12 +14,20 @@ from tests.break_in.attempts import ENTER, Transcript, make
 from tests.break_in.stage import CANARY, Stage
 
 MINE = ("begin", ENTER)
+# An organisation of one's own in which there is nothing that a bound could be asked of.
+EMPTY = (
+    "begin",
+    "select gate.enter(%(mallory)s, 'r', (body ->> 'organisation_id')::uuid, 'projects.read')"
+    " from api.create_organisation(%(mallory)s, 'r', 'Empty Ltd', null, null)",
+)
 SLOW = (
     "set enable_seqscan = on",  # which is off for the role (ADR 0018)
     "set enable_indexscan = off",
     "set enable_indexonlyscan = off",
     "set enable_bitmapscan = off",
 )
+# PostgreSQL asks what is cheap first.
+FREE = (("", ()), (", where nothing costs", ("set cpu_operator_cost = 0",)))
 EXPLAIN = "explain (analyze, timing off, summary off, buffers off) "
 NOBODY = UUID("00000000-0000-7000-8000-000000000000")
 
@@ -28,7 +36,7 @@ NOBODY = UUID("00000000-0000-7000-8000-000000000000")
 class Oracle:
     """
     `statements` with `%(guess)s`: once the fact named `right` (or `right` itself, where there is
-    no such fact), once `wrong`. With `refused`, both must end in this SQLSTATE.
+    no such fact), once `wrong`, likewise. With `refused`, both must end in this SQLSTATE.
     """
 
     name: str
@@ -66,17 +74,17 @@ ORACLES = [
         refused="SA401",
     ),
     Oracle(
-        "an organisation's id without a context",
-        (*SLOW, "select 1 from app.organisations where organisation_id = any (array[%(guess)s])"),
-        "victim",
-        NOBODY,
+        "an organisation's name without a context",
+        (*SLOW, "select 1 from app.organisations where name < any (array[%(guess)s])"),
+        "canary-6",
+        "aaa-0",
         refused="SA401",
     ),
     Oracle(
-        "a member's id without a context",
-        (*SLOW, "select 1 from app.memberships where user_id = any (array[%(guess)s])"),
-        "vera_id",
-        NOBODY,
+        "a member's role without a context",
+        (*SLOW, "select 1 from app.memberships where role < any (array[%(guess)s])"),
+        "zzz",
+        "aaa",
         refused="SA401",
     ),
     Oracle(
@@ -155,13 +163,37 @@ ORACLES = [
         UUID("ffffffff-ffff-ffff-ffff-ffffffffffff"),
         *MINE,
     ),
-    plan(
-        "whether the tenant was asked, by a list's bound of names",
-        "select 1 from api.listed_projects where organisation_id <> %(own)s",
-        "canary-6",
-        "aaa-0",
-        *MINE,
-        "select set_config('app.name_to', %(guess)s, true)",
+    *(
+        plan(
+            f"whether a row of anybody is within a list's bound, by {setting}{also}",
+            "select 1 from api.listed_projects",
+            right,
+            wrong,
+            *EMPTY,
+            f"select set_config('{setting}', %(guess)s, true)",
+            *costs,
+        )
+        for setting, right, wrong in (
+            ("app.created_at_from", "2020-01-01", "2200-01-01"),
+            ("app.created_at_to", "2200-01-01", "2020-01-01"),
+            ("app.updated_at_from", "2020-01-01", "2200-01-01"),
+            ("app.updated_at_to", "2200-01-01", "2020-01-01"),
+            ("app.name_from", CANARY, "zzz"),
+            ("app.name_to", "zzz", "aaa"),
+        )
+        for also, costs in FREE
+    ),
+    *(
+        plan(
+            f"whether an event of somebody is within a list's bound{also}",
+            "select 1 from audit.events where organisation_id = any (array[%(victim)s])",
+            "victim_since",
+            "before_victim",
+            *EMPTY,
+            "select set_config('app.occurred_at_to', %(guess)s, true)",
+            *costs,
+        )
+        for also, costs in FREE
     ),
     Oracle(
         "a project's name without a context, by a list's bound",
@@ -296,7 +328,7 @@ ORACLES = [
 @pytest.mark.parametrize("oracle", ORACLES, ids=lambda one: one.name)
 def test_oracle_says_the_same_to_a_right_and_a_wrong_guess(stage: Stage, oracle: Oracle) -> None:
     right = _ask(stage, oracle, stage.facts.get(oracle.right, oracle.right))
-    wrong = _ask(stage, oracle, oracle.wrong)
+    wrong = _ask(stage, oracle, stage.facts.get(str(oracle.wrong), oracle.wrong))
     assert right.sqlstate == wrong.sqlstate == oracle.refused, right.text
     assert right.text == wrong.text
     stage.assert_unchanged()

@@ -1,6 +1,6 @@
 -- The guard: what a transaction may not leave behind, and what it may.
 begin;
-select plan(102);
+select plan(103);
 set local event_triggers = on;
 
 create function pg_temp.left_by(p_script text)
@@ -313,10 +313,17 @@ from (
         (
             'create policy read on app.t for select to public using (true);'
             'create policy wall on app.t as restrictive for all to public'
-            ' using (organisation_id = (select ctx.tenant_id()) and t_id is not null)'
+            ' using (organisation_id = any (array[(select ctx.tenant_id())]) and t_id is not null)'
             ' with check (organisation_id = (select ctx.tenant_id()) and t_id is not null)',
             false,
             'a wall may ask for more'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
+            ' using (organisation_id = (select ctx.tenant_id()) and t_id is not null)',
+            true,
+            'but not where PostgreSQL may ask it of other tenants'' rows'
         ),
         (
             'create policy read on app.t for select to public using (true);'
@@ -329,7 +336,7 @@ from (
             'create function app.f() returns boolean language sql return true;'
             'create policy read on app.t for select to public using (true);'
             'create policy wall on app.t as restrictive for all to public'
-            ' using (organisation_id = (select ctx.tenant_id()) and app.f());'
+            ' using (organisation_id = any (array[(select ctx.tenant_id())]) and app.f());'
             'drop function app.f() cascade',
             true,
             'nor is one that went with a function it needed'

@@ -67,7 +67,7 @@ select is_empty(
             p.polrelid = t.oid and p.polname = 'tenant_isolation' and not p.polpermissive
             and p.polcmd = '*' and p.polroles = '{0}'
             and pg_get_expr(p.polqual, p.polrelid)
-                ~ 'organisation_id = (COALESCE\()?\( SELECT ctx.tenant_(id\(\)|for\(''\w+\.read''::text\)) '
+                ~ 'organisation_id = (COALESCE\(|ANY \(ARRAY\[)?\( SELECT ctx.tenant_(id\(\)|for\(''\w+\.read''::text\)) '
             and (
                 pg_get_expr(p.polwithcheck, p.polrelid) = coalesce(
                     w.with_check, '(organisation_id = ( SELECT ctx.tenant_id() AS tenant_id))'
@@ -78,6 +78,25 @@ select is_empty(
     )
     $$,
     'every tenant table has the restrictive policy tenant_isolation, for all commands and everyone'
+);
+select is_empty(
+    $$
+    select p.polname, t.name
+    from pg_catalog.pg_policy as p join product_table as t on t.oid = p.polrelid
+    where
+        not p.polpermissive
+        and pg_get_expr(p.polqual, p.polrelid) like '% AND %'
+        and pg_get_expr(p.polqual, p.polrelid) not like '((organisation_id = ANY (ARRAY[%'
+    $$,
+    'no restrictive policy asks anything of a row before it has asked for the tenant'
+);
+select is_empty(
+    $$
+    select p.polname, t.name
+    from pg_catalog.pg_policy as p join product_table as t on t.oid = p.polrelid
+    where concat(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)) ~ 'ctx\.permits'
+    $$,
+    'no policy asks for a permission apart from its tenant: another may have been entered in between'
 );
 select is_empty(
     $$

@@ -124,7 +124,7 @@ select is_empty(
 select throws_ok(
     $$ insert into app.api_key_uses (organisation_id, api_key_id)
     values (tests.organisation('Globex'), tests.user_id('api_key', 'Globex')) $$,
-    '42501', 'new row violates row-level security policy "tenant_isolation" for table "api_key_uses"',
+    '42501', 'new row violates row-level security policy for table "api_key_uses"',
     'the gate makes no row in another organisation'
 );
 select tests.as('member');
