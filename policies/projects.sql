@@ -26,7 +26,10 @@ with check (current_user = 'saas_api');
 comment on policy insert_member on app.projects is 'Who may create, the wall says.';
 
 create policy update_member on app.projects for update to public
-using (current_user = 'saas_api' and organisation_id = (select ctx.tenant_for('projects.write')))
+using (
+    current_user = 'saas_api'
+    and organisation_id = (select ctx.tenant_for('projects.write'))
+)
 with check (current_user = 'saas_api');
 comment on policy update_member on app.projects is
 'Members and above, and API keys, change and delete (softly).';

@@ -27,6 +27,9 @@ with check (current_user = 'saas_api');
 comment on policy insert_member on app.gizmos is 'Who may create, the wall says.';
 
 create policy update_member on app.gizmos for update to public
-using (current_user = 'saas_api' and organisation_id = (select ctx.tenant_for('gizmos.write')))
+using (
+    current_user = 'saas_api'
+    and organisation_id = (select ctx.tenant_for('gizmos.write'))
+)
 with check (current_user = 'saas_api');
 comment on policy update_member on app.gizmos is 'Members and above change and delete (softly).';
