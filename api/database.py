@@ -49,6 +49,9 @@ SESSION = {
     "default_transaction_deferrable": "off",
     "row_security": "on",
     "transform_null_equals": "off",
+    "local_preload_libraries": "",  # with one that is not there nobody connects
+    "restrict_nonsystem_relation_kind": "",
+    "exit_on_error": "off",  # a refusal would end the connection
     "lock_timeout": "5000",
     "idle_in_transaction_session_timeout": "10000",
     "idle_session_timeout": "0",

@@ -321,6 +321,9 @@ async def test_settings_that_the_role_gave_itself_do_not_bind_the_api(
         "statement_timeout = '1ms'",
         "transaction_timeout = '1ms'",
         "idle_session_timeout = '1ms'",
+        "local_preload_libraries = 'nonexistent'",
+        "restrict_nonsystem_relation_kind = 'view'",
+        "exit_on_error = on",
     ):
         await injected.execute(f"alter role saas_api in database {database.name} set {setting}")
     await injected.close()
@@ -328,6 +331,7 @@ async def test_settings_that_the_role_gave_itself_do_not_bind_the_api(
     ada = replace(ada, client=api.client)
     assert (await api.get("/readyz")).status == 200
     assert (await ada.get(f"/orgs/{acme}")).status == 200
+    assert (await ada.get(f"/orgs/{acme}/projects/{uuid.uuid4()}")).status == 404
     assert (await ada.post("/orgs", {"name": "Apex"})).status == 201
     assert (await api.login(ada.email)).status == 200
 

@@ -45,8 +45,8 @@ def test_every_cell_is_declared_and_proven(pgtap_database: Database) -> None:
     ("weakened", "fault"),
     [
         (
-            "drop policy tenant_isolation on app.organisations",
-            "viewer, select on app.organisations: declared tenant, found all",
+            "drop policy tenant_isolation on app.projects",
+            "viewer, select on app.projects: declared tenant, found all",
         ),
         (
             "alter policy insert_member on app.projects with check (true);"
