@@ -11,7 +11,7 @@ grant insert on table audit.events to saas_audit;
 -- tenants' rows.
 create policy tenant_isolation on audit.events as restrictive for all to public
 using (
-    organisation_id = any (array[(select ctx.tenant_id())])
+    organisation_id = any(array[(select ctx.tenant_id())])
     and occurred_at <= (select ctx.page_time('app.occurred_at_to', 'infinity'))
 )
 with check (

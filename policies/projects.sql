@@ -40,7 +40,7 @@ comment on policy update_member on app.projects is
 -- them of other tenants' rows. No name comes after 200 of the last character.
 create policy enter_list on app.projects as restrictive for select to saas_owner
 using (
-    organisation_id = any (array[(select ctx.tenant_for('projects.read'))])
+    organisation_id = any(array[(select ctx.tenant_for('projects.read'))])
     and created_at >= (select ctx.page_time('app.created_at_from', '-infinity'))
     and created_at <= (select ctx.page_time('app.created_at_to', 'infinity'))
     and updated_at >= (select ctx.page_time('app.updated_at_from', '-infinity'))
