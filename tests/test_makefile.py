@@ -1,5 +1,6 @@
 """The verbs of the Makefile, wherever the project lies."""
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -45,9 +46,12 @@ def test_verbs_in_a_path_with_spaces_do_not_fall_apart(tmp_path: Path) -> None:
 def test_psql_becomes_somebody_only_when_it_is_told_to(
     arguments: list[str], command: list[str]
 ) -> None:
+    # As from a shell: the make that runs the tests has arguments of its own.
+    environ = {name: os.environ[name] for name in os.environ.keys() - {"ARGS", "MAKEFLAGS"}}
     done = subprocess.run(
         ["make", "--dry-run", "psql", *arguments],
         cwd=ROOT,
+        env=environ,
         capture_output=True,
         text=True,
         check=True,

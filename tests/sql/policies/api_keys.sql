@@ -226,9 +226,8 @@ from unnest(array[
 
 -- The roles behind.
 set local role saas_owner;
-select throws_ok(
-    'table app.api_keys', '42501', 'permission denied for function tenant_for',
-    'the role that owns the table reads no API key'
+select is_empty(
+    'table app.api_keys', 'the role that owns the table reads no API key'
 );
 select tests.as_nobody();
 set local role saas_gate;

@@ -324,9 +324,8 @@ from unnest(array['organisation_id', 'user_id', 'created_at', 'updated_at']) as 
 -- The owner of the table.
 select tests.as('owner');
 set local role saas_owner;
-select throws_ok(
-    'select role from app.memberships', '42501', 'permission denied for function tenant_for',
-    'the role that owns the table reads no membership, in whatever context'
+select is_empty(
+    'select role from app.memberships', 'the role that owns the table reads no membership, in whatever context'
 );
 
 -- The audit has no business here.

@@ -203,9 +203,8 @@ from unnest(array['organisation_id', 'created_at', 'updated_at']) as c (name);
 -- The owner of the table.
 select tests.as('owner');
 set local role saas_owner;
-select throws_ok(
-    'select name from app.organisations', '42501', 'permission denied for function tenant_for',
-    'the role that owns the table reads no organisation, in whatever context'
+select is_empty(
+    'select name from app.organisations', 'the role that owns the table reads no organisation, in whatever context'
 );
 
 -- The audit has no business here.

@@ -365,15 +365,15 @@ savepoint halves;
 alter policy read_viewer on app.projects using (true);
 select tests.as('viewer');
 set local role saas_owner;
-select throws_ok(
-    'select name from app.projects', '42501', 'permission denied for function tenant_for',
-    'the wall refuses the role that owns the table, in whatever context'
+select is_empty(
+    'select name from app.projects',
+    'the wall shows nothing to the role that owns the table, in whatever context'
 );
 select tests.as_nobody();
 set local role saas_owner;
-select throws_ok(
-    'select name from app.projects', '42501', 'permission denied for function tenant_for',
-    'the wall refuses the role that owns the table without a context'
+select is_empty(
+    'select name from app.projects',
+    'the wall shows nothing to the role that owns the table without a context'
 );
 rollback to halves;
 alter policy tenant_isolation on app.projects using (true);
