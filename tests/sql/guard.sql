@@ -1,6 +1,6 @@
 -- The guard: what a transaction may not leave behind, and what it may.
 begin;
-select plan(103);
+select plan(104);
 set local event_triggers = on;
 
 create function pg_temp.left_by(p_script text)
@@ -321,6 +321,13 @@ from (
         (
             'create policy read on app.t for select to public using (true);'
             'create policy wall on app.t as restrictive for all to public'
+            ' using (organisation_id = any(array[(select ctx.tenant_id())]))',
+            false,
+            'and may say the tenant in this form alone'
+        ),
+        (
+            'create policy read on app.t for select to public using (true);'
+            'create policy wall on app.t as restrictive for all to public'
             ' using (organisation_id = (select ctx.tenant_id()) and t_id is not null)',
             true,
             'but not where PostgreSQL may ask it of other tenants'' rows'
@@ -588,7 +595,8 @@ values
         'a temporary view is nobody else''s'
     ),
     (
-        'create rule r as on insert to reports.totals do also select name from app.projects',
+        'create rule r as on insert to reports.totals do also select name from app.projects;'
+        'comment on table reports.totals is ''A rule is not said to be of its table.''',
         'nothing',
         'a table with a rule that reads one of ours is no view'
     ),
