@@ -1,10 +1,10 @@
 """
 What Prometheus scrapes: the families, how they are counted, and their text.
 
-In one process the figures live in its memory. Under several workers each writes its own into files
-of a directory that `saas-api serve` makes for its run, and whichever worker is scraped adds up all
-of them. Labels take their values from fixed sets (methods, route templates, statuses, outcomes), so
-no client can make new series; docs/reference/metrics.md lists them.
+Each worker writes its figures into files of a directory that `saas-api serve` makes for its run,
+and whichever is scraped adds up all of them. An application that is given no directory, as in
+tests, keeps them in memory. Labels take their values from fixed sets (methods, route templates,
+statuses, outcomes), so no client can make new series; docs/reference/metrics.md lists them.
 """
 
 import asyncio
