@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+INNER = {"ARGS", "MAKEFLAGS", "MAKELEVEL"}  # what a make tells those that it runs
 
 
 def test_verbs_in_a_path_with_spaces_do_not_fall_apart(tmp_path: Path) -> None:
@@ -46,8 +47,7 @@ def test_verbs_in_a_path_with_spaces_do_not_fall_apart(tmp_path: Path) -> None:
 def test_psql_becomes_somebody_only_when_it_is_told_to(
     arguments: list[str], command: list[str]
 ) -> None:
-    # As from a shell: the make that runs the tests has arguments of its own.
-    environ = {name: os.environ[name] for name in os.environ.keys() - {"ARGS", "MAKEFLAGS"}}
+    environ = {name: os.environ[name] for name in os.environ.keys() - INNER}
     done = subprocess.run(
         ["make", "--dry-run", "psql", *arguments],
         cwd=ROOT,
