@@ -39,7 +39,13 @@ SETTLE = """
 def main() -> int:
     """Measure, write, print; the exit status."""
     parser = record.command("bench-audit", rounds=(15, "runs of each"))
-    return record.run(parser, "audit", _measure, report.audit_tables)
+    return record.run(parser, "audit", _measure, report.audit_tables, fault=_fault)
+
+
+def _fault(result: dict[str, Any]) -> str:
+    """The changes that the audit makes too dear."""
+    over = [name for name, each in report.audit_ratios(result).items() if each >= report.AUDITED]
+    return f"{report.AUDITED} times or more with the audit: {', '.join(over)}" if over else ""
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:

@@ -60,7 +60,6 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     seconds, rounds, peers = options.seconds, options.rounds, options.peers
     if options.output == RESULTS and len(peers) < len(PEER_LIST):
         raise Failure("bench/results has all peers, and the documents their figures: say --output")
-    load.find_wrk()
     pairs: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         made = stack.enter_context(stage())

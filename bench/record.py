@@ -40,12 +40,12 @@ def run(
     tables: Callable[[dict[str, Any]], Iterable[report.Table]],
     *,
     draw: Callable[[dict[str, Any], Path], None] | None = None,
-    is_good: Callable[[dict[str, Any]], bool] = lambda _result: True,
+    fault: Callable[[dict[str, Any]], str] = lambda _result: "",
 ) -> int:
     """
     Measure, write `name`.json with its origin (and `name`.svg), print the tables; the exit status.
 
-    It is 1 with one line when something did not go as it must, and where the result is not good.
+    It is 1, with one line, when something did not go as it must or the result has a `fault`.
     """
     options = parser.parse_args()
     try:
@@ -60,7 +60,9 @@ def run(
         draw(result, file.with_suffix(".svg"))
     _show(tables(result))
     print(f"written: {file}")
-    return int(not is_good(result))
+    if found := fault(result):
+        print(found, file=sys.stderr)
+    return int(bool(found))
 
 
 def _origin(verb: str, options: argparse.Namespace) -> dict[str, Any]:

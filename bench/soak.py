@@ -35,7 +35,7 @@ def main() -> int:
         "soak",
         _measure,
         report.soak_tables,
-        is_good=lambda result: result["growth_bytes"] <= LIMIT,
+        fault=_fault,
     )
 
 
@@ -65,6 +65,14 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
                 progress.update(task, completed=done)
     growth = _level(samples, 0.9, 1.0) - _level(samples, 0.1, 0.2)
     return {"at_rest_bytes": at_rest, "growth_bytes": growth, "samples": samples}
+
+
+def _fault(result: dict[str, Any]) -> str:
+    """How much the memory grew, where that is too much."""
+    growth = result["growth_bytes"]
+    if growth <= LIMIT:
+        return ""
+    return f"grown by {growth / 2**20:.2f} MiB since the second tenth of the requests"
 
 
 def _backend_bytes(postmaster: int) -> int:
