@@ -9,7 +9,7 @@ The caller's transaction holds it all.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import LiteralString, cast
@@ -62,6 +62,25 @@ where c.relkind = 'v' and n.nspname <> 'information_schema' and n.nspname not li
 """
 
 Object = tuple[str, str, str | None, str]  # kind, schema, table, name
+
+# The files of the functions whose parsed bodies need a function, directly or by way of others.
+NEEDING: LiteralString = """
+with recursive needing as (
+    select d.objid
+    from pg_catalog.pg_depend as d
+    where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_proc'::regclass
+    and d.refobjid = %s
+    union
+    select d.objid
+    from needing as n
+    join pg_catalog.pg_depend as d
+        on d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_proc'::regclass
+        and d.refobjid = n.objid
+)
+select distinct 'sql/functions/' || p.pronamespace::regnamespace || '/' || p.proname || '.sql'
+from needing as n
+join pg_catalog.pg_proc as p on p.oid = n.objid
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,12 +276,12 @@ class _Replay:
             with self.connection.transaction():
                 self.connection.execute(definition.text)
         except psycopg.errors.InvalidFunctionDefinition:  # another result or parameter names
-            self._drop_functions(before.values())
-            self._as(_owner(definition.path))
+            self._drop_functions(definition.path, before)
             self.connection.execute(definition.text)
         after = self._functions(definition.path)
         if after.keys() - before.keys():
-            self._drop_functions(sign for oid, sign in before.items() if oid in after)
+            old = {oid: sign for oid, sign in before.items() if oid in after}
+            self._drop_functions(definition.path, old)
             after = self._functions(definition.path)
         if len(after) != 1:
             raise Failure(
@@ -279,15 +298,26 @@ class _Replay:
             )
         )
 
-    def _drop_functions(self, signatures: Iterable[sql.SQL]) -> None:
-        for signature in signatures:
+    def _drop_functions(self, path: str, signatures: dict[int, sql.SQL]) -> None:
+        """Drop functions of a file; what needs them is dropped, too, to be made again."""
+        for oid, signature in signatures.items():
             statement = sql.SQL("drop function {}").format(signature)
             try:
                 with self.connection.transaction():
                     self.connection.execute(statement)
             except psycopg.errors.DependentObjectsStillExist:
                 self._take_down()
+                self._drop_needing(oid)
+                self._as(_owner(path))
                 self.connection.execute(statement)
+
+    def _drop_needing(self, oid: int) -> None:
+        """Drop the functions that need this one, to be made again in this run."""
+        paths = {path for (path,) in self.connection.execute(NEEDING, [oid])}
+        self._drop_in_rounds(sorted(paths & recorded(self.connection).keys()))
+        for definition in read(self.tree):
+            if definition.path in paths:
+                self.todo.setdefault(definition.path, definition)
 
     def _take_down(self) -> None:
         """Drop all views, triggers and policies we know of, to be made again in this run."""
@@ -305,19 +335,28 @@ class _Replay:
 
     def _drop_leftovers(self, paths: list[str]) -> None:
         """Drop the views and functions whose file is gone; nothing left may need them."""
+        self._as("saas_owner")
         try:
-            self._as("saas_owner")
             self._drop_views([path for path in paths if _kind(path) == "views"])
-            for path in paths:
-                if _kind(path) == "functions":
-                    self._as(_owner(path))
-                    for signature in self._functions(path).values():
-                        self.connection.execute(sql.SQL("drop function {}").format(signature))
         except psycopg.errors.DependentObjectsStillExist as error:
-            detail = (error.diag.message_detail or "").splitlines()
-            raise Failure(
-                f"the file is gone, but {error.diag.message_primary}: {'; '.join(detail)}"
-            ) from None
+            raise _needed(error) from None
+        self._drop_in_rounds([path for path in paths if _kind(path) == "functions"])
+
+    def _drop_in_rounds(self, waiting: list[str]) -> None:
+        """Drop the functions of these files, in whatever order they need each other."""
+        while waiting:
+            needed = []
+            for path in waiting:
+                try:
+                    with self.connection.transaction():
+                        self._as(_owner(path))
+                        for signature in self._functions(path).values():
+                            self.connection.execute(sql.SQL("drop function {}").format(signature))
+                except psycopg.errors.DependentObjectsStillExist as error:
+                    needed.append((path, error))
+            if len(needed) == len(waiting):
+                raise _needed(needed[0][1]) from None
+            waiting = [path for path, _ in needed]
 
     # views, triggers, policies
 
@@ -377,6 +416,11 @@ class _Replay:
                     table, sql.SQL(", ").join(grantees)
                 )
             )
+
+
+def _needed(error: psycopg.errors.DependentObjectsStillExist) -> Failure:
+    detail = (error.diag.message_detail or "").splitlines()
+    return Failure(f"the file is gone, but {error.diag.message_primary}: {'; '.join(detail)}")
 
 
 def _failure(definition: Definition, error: psycopg.Error) -> Failure:

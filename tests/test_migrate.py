@@ -218,6 +218,24 @@ def test_changed_signature_replaces_the_function_under_its_policy(
     assert run(empty_database, tree)[0].startswith("nothing to do")
 
 
+def test_changed_signature_replaces_the_function_under_parsed_bodies(
+    empty_database: Database, tree: Tree
+) -> None:
+    body = "create or replace function app.{}() returns integer language sql return {};"
+    write(tree.sql, "functions/app/a_four.sql", body.format("a_four", "app.double(2)"))
+    write(tree.sql, "functions/app/an_eight.sql", body.format("an_eight", "2 * app.a_four()"))
+    run(empty_database, tree)
+    path = tree.sql / "functions" / "app" / "double.sql"
+    text = path.read_text().split("grant")[0]
+    path.write_text(text.replace("p_value integer)", "p_value integer, p_more integer default 0)"))
+    # Run before the function that it needs, whose old signature is still there.
+    write(tree.sql, "functions/app/a_four.sql", body.format("a_four", "2 + app.double(1)"))
+    run(empty_database, tree)
+    assert ask(empty_database, "select app.an_eight()") == [(8,)]
+    assert ask(empty_database, "select count(*) from pg_proc where proname = 'double'") == [(1,)]
+    assert run(empty_database, tree)[0].startswith("nothing to do")
+
+
 def test_changed_view_under_another_rebuilds_both(empty_database: Database, tree: Tree) -> None:
     run(empty_database, tree)
     write(
