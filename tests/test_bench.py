@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from aiohttp import web
+from prometheus_client import values
 from rich.progress import Progress
 
 from api.settings import Settings
@@ -98,8 +99,9 @@ def test_copy_without_isolation_answers_alike(isolated: Stage, variant: str) -> 
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> check.Server:
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> check.Server:
     """The server of bench-check, which needs no database to start."""
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     return check.Server(Settings(database_url="postgresql://u@127.0.0.1:1/d"), tmp_path)
 
 
