@@ -255,10 +255,10 @@ ATTEMPTS = [
         )
     ),
     attempt(
-        "gate.context tells no setting where the seal is missing",
+        "gate.sealed tells no setting where the seal is missing",
         "begin",
         AS_VICTIM,
-        "select gate.context('app.tenant_id')",
+        "select gate.sealed('app.tenant_id')",
         refused="SA401",
     ),
     attempt(

@@ -88,10 +88,10 @@ ENTRIES = [
             "create_organisation('x')",
             "remove_member(%(vera_id)s)",
             "find_user(%(vera_email)s)",
-            "permits('projects.read')",
+            "sealed('app.tenant_id', 'projects.read')",
             "own_organisations()",
             "count_own_organisations()",
-            "context('app.user_id')",
+            "sealed('app.user_id')",
         )
     ),
     attempt(

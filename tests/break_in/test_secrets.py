@@ -19,12 +19,12 @@ ATTEMPTS = [
     ),
     attempt(
         "the seal cannot be asked for",
-        "select gate.current_seal('', '')",
+        "select gate.current_seal('', '', '', '', '', '', '')",
         refused="42501",
     ),
     attempt(
         "a context of one's choice cannot be sealed",
-        "select gate.seal(%(vera_id)s, null, %(victim)s, 'owner', 'r')",
+        "select gate.seal('', '', %(vera_id)s, null, %(victim)s, 'owner', 'r')",
         refused="42501",
     ),
     attempt(

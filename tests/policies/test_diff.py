@@ -15,7 +15,8 @@ from api.policies.diff import Catalogue, Difference
 
 PARTITION = "audit.events_2031_05"
 CONTEXT = (
-    "create or replace function gate.context(p_setting text) returns text language plpgsql stable"
+    "create or replace function gate.sealed(p_setting text, p_permission text default null)"
+    " returns text language plpgsql stable"
     " parallel restricted security definer set search_path = pg_catalog, pg_temp"
     " as $$ begin return current_setting(p_setting, true); end $$"
 )
@@ -72,8 +73,8 @@ TAMPERINGS = {
         "UPDATE (name) on table app.projects to saas_api"
     ),
     "grant select on api.users to saas_dba": "SELECT on view api.users to saas_dba",
-    "grant execute on function gate.seal(uuid, uuid, uuid, text, text) to saas_api": (
-        "EXECUTE on function gate.seal(uuid,uuid,uuid,text,text) to saas_api"
+    "grant execute on function gate.seal(bytea, bytea, uuid, uuid, uuid, text, text) to saas_api": (
+        "EXECUTE on function gate.seal(bytea,bytea,uuid,uuid,uuid,text,text) to saas_api"
     ),
     "grant execute on function audit.drop_partitions(integer) to public": (
         "EXECUTE on function audit.drop_partitions(integer) to public"
@@ -103,12 +104,10 @@ TAMPERINGS = {
         "SET on parameter session_replication_role to saas_api"
     ),
     # functions
-    CONTEXT: "function gate.context(text)",
-    "alter function gate.context(text) security invoker": "function gate.context(text)",
+    CONTEXT: "function gate.sealed(text,text)",
+    "alter function gate.sealed(text, text) security invoker": "function gate.sealed(text,text)",
     "alter function api.get_me(bytea, text) security definer": "function api.get_me(bytea,text)",
-    "alter function gate.seal(uuid, uuid, uuid, text, text) reset search_path": (
-        "function gate.seal(uuid,uuid,uuid,text,text)"
-    ),
+    "alter function gate.sealed(text, text) reset search_path": "function gate.sealed(text,text)",
     "alter function gate.enter(bytea, text, uuid, text) set app.role = 'owner'": (
         "function gate.enter(bytea,text,uuid,text)"
     ),
@@ -379,7 +378,7 @@ def test_differences_name_their_files(wanted: Catalogue, admin: psycopg.Connecti
         ),
         "grant delete on app.users to saas_api": "policies/users.sql",
         "grant usage on schema auth to saas_api": "policies/schemas.sql",
-        "alter function gate.context(text) volatile": "sql/functions/gate/context.sql",
+        "alter function gate.sealed(text, text) volatile": "sql/functions/gate/sealed.sql",
         "alter view api.members reset (security_invoker)": "sql/views/api/members.sql",
         "drop trigger _500_last_owner on app.memberships": "sql/triggers/memberships.sql",
         "drop index app.users_email_key": "sql/migrations/0002_users.sql",

@@ -302,7 +302,10 @@ select is_empty(
     'what another role calls in gate and audit is a definer, and what is their own is none'
 );
 select is_empty(
-    $$ select f.name from product_function as f where f.prosrc ~ 'set_config\([^;]*,\s*false\s*\)' $$,
+    $$
+    select f.name from product_function as f
+    where coalesce(pg_get_function_sqlbody(f.oid), f.prosrc) ~ 'set_config\([^;]*,\s*false\s*\)'
+    $$,
     'no function sets anything beyond its transaction'
 );
 select is_empty(

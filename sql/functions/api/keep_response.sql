@@ -12,7 +12,11 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_principal_id uuid := coalesce(ctx.user_id(), ctx.api_key_id());
+    -- As it stands: the policy own_principal compares with the sealed one.
+    v_principal_id uuid := coalesce(
+        nullif(current_setting('app.user_id', true), ''),
+        nullif(current_setting('app.api_key_id', true), '')
+    );
     v_claim_id uuid := app.claim_id(p_endpoint, p_idempotency_key);
 begin
     update app.idempotency_keys as k

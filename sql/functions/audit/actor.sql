@@ -19,19 +19,21 @@ begin
         actor_type := 'database_role';
         database_role := session_user;
     else
-        user_id := gate.context('app.user_id');
-        -- The seal holds for these as well, and nothing of the caller's runs in between.
-        api_key_id := nullif(current_setting('app.api_key_id'), '');
-        request_id := nullif(current_setting('app.request_id'), '');
+        -- As they stand: the wall of audit.events asks whether the seal holds, once an event is to
+        -- be written, and nothing of the caller's runs in between.
+        user_id := nullif(current_setting('app.user_id', true), '');
+        api_key_id := nullif(current_setting('app.api_key_id', true), '');
+        request_id := nullif(current_setting('app.request_id', true), '');
         actor_type := case when api_key_id is null then 'user' else 'api_key' end;
         -- Somebody in psql, after dba.impersonate: what they change is theirs, and not the user's.
         if request_id like 'dba:%' and session_user <> 'saas_api' then
             actor_type := 'database_role';
             database_role := session_user;
+            request_id := gate.sealed('app.request_id'); -- asked here: of these the wall does not
         end if;
     end if;
 end
 $$;
 
 comment on function audit.actor() is
-    'Who acts: the user or API key of the sealed context; without one, or in one of gate.impersonate, the database role that logged in. Raises SA401 for saas_api without a sealed context.';
+    'Who acts: the user or API key of the context as it stands, whose seal the wall of audit.events checks; without one, or in one of gate.impersonate, the database role that logged in.';

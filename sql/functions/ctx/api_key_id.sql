@@ -1,15 +1,10 @@
 create or replace function ctx.api_key_id()
 returns uuid
-language plpgsql
+language sql
 stable
 parallel restricted
 security invoker
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-    return gate.context('app.api_key_id')::uuid;
-end
-$$;
+return gate.sealed('app.api_key_id')::uuid;
 
 comment on function ctx.api_key_id() is
     'The API key; null for a user. Raises SA401 without a sealed context.';

@@ -1,15 +1,10 @@
 create or replace function ctx.permits(p_permission text)
 returns boolean
-language plpgsql
+language sql
 stable
 parallel restricted
 security invoker
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-    return gate.permits(p_permission);
-end
-$$;
+return gate.sealed('app.tenant_id', coalesce(p_permission, '')) is not null;
 
 comment on function ctx.permits(text) is
     'Whether the caller''s role has the permission here. Raises SA401 without a sealed context.';

@@ -1,15 +1,10 @@
 create or replace function ctx.user_id()
 returns uuid
-language plpgsql
+language sql
 stable
 parallel restricted
 security invoker
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-    return gate.context('app.user_id')::uuid;
-end
-$$;
+return gate.sealed('app.user_id')::uuid;
 
 comment on function ctx.user_id() is
     'The user; null for an API key. Raises SA401 without a sealed context.';

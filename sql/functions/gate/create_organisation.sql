@@ -10,12 +10,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_user_id uuid := ctx.user_id();
+    v_request_id text := ctx.request_id();
     v_organisation_id uuid := uuidv7();
 begin
     if v_user_id is null then
         raise exception using errcode = 'SA403', message = 'not for API keys';
     end if;
-    perform gate.seal(v_user_id, null, v_organisation_id, 'owner', ctx.request_id());
+    perform gate.seal(k.inner_key, k.outer_key, v_user_id, null, v_organisation_id, 'owner', v_request_id)
+    from auth.seal_key as k;
 
     insert into app.organisations (organisation_id, name) values (v_organisation_id, p_name);
     insert into app.memberships (organisation_id, user_id, role)

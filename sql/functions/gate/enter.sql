@@ -40,7 +40,10 @@ begin
         raise exception using errcode = 'SA403', message = 'role too low';
     end if;
 
-    perform gate.seal(v_user_id, v_api_key_id, p_organisation_id, v_role, p_request_id);
+    perform gate.seal(
+        k.inner_key, k.outer_key, v_user_id, v_api_key_id, p_organisation_id, v_role, p_request_id
+    )
+    from auth.seal_key as k;
     if v_api_key_id is not null then
         perform gate.note_api_key_use(p_organisation_id, v_api_key_id);
     end if;

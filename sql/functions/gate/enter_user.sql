@@ -24,7 +24,8 @@ begin
         raise exception using errcode = 'SA403', message = 'not for API keys';
     end if;
 
-    perform gate.seal(v_user_id, null, null, null, p_request_id);
+    perform gate.seal(k.inner_key, k.outer_key, v_user_id, null, null, null, p_request_id)
+    from auth.seal_key as k;
 end
 $$;
 

@@ -10,7 +10,7 @@ as $$
 declare
     v_user_id uuid;
 begin
-    if not gate.permits('members.write') then
+    if gate.sealed('app.tenant_id', 'members.write') is null then
         raise exception using errcode = 'SA403', message = 'role too low';
     end if;
     select p.user_id

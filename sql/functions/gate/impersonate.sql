@@ -49,12 +49,15 @@ begin
         session_user, coalesce(p_email, 'nobody'), v_role, v_organisation_id;
     perform audit.record_impersonation(v_organisation_id, v_user_id, v_role, v_request_id);
     perform gate.seal(
+        k.inner_key,
+        k.outer_key,
         case when v_role = 'api_key' then null else coalesce(v_user_id, v_nobody) end,
         case when v_role = 'api_key' then v_nobody end,
         v_organisation_id,
         v_role,
         v_request_id
-    );
+    )
+    from auth.seal_key as k;
 end
 $$;
 

@@ -31,7 +31,8 @@ begin
 
     if v_right then
         user_id := v_user_id;
-        perform gate.seal(v_user_id, null, null, null, p_request_id);
+        perform gate.seal(k.inner_key, k.outer_key, v_user_id, null, null, null, p_request_id)
+        from auth.seal_key as k;
         perform gate.open_session(v_user_id, p_session, p_ttl_seconds);
         perform audit.record_user_event('user.logged_in', v_user_id, p_request_id);
     else

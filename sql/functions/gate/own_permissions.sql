@@ -8,7 +8,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_role text := gate.context('app.role');
+    v_role text := gate.sealed('app.role');
 begin
     return array(select jsonb_array_elements_text(ctx.permissions() -> v_role));
 end

@@ -17,7 +17,8 @@ as $$
 declare
     v_user_id uuid := uuidv7();
 begin
-    perform gate.seal(v_user_id, null, null, null, p_request_id);
+    perform gate.seal(k.inner_key, k.outer_key, v_user_id, null, null, null, p_request_id)
+    from auth.seal_key as k;
     insert into app.users (user_id, email, display_name)
     values (v_user_id, p_email, p_display_name);
     insert into auth.passwords (user_id, email_digest, salt, parameters, digest)

@@ -156,9 +156,9 @@ savepoint halves;
 alter policy read_admin on app.api_key_uses using (true);
 select tests.as('owner');
 set local role saas_owner;
-select throws_ok(
-    'table app.api_key_uses', '42501', 'permission denied for function context',
-    'the wall refuses the role that owns the table, in whatever context'
+select is_empty(
+    'table app.api_key_uses',
+    'the wall shows nothing to the role that owns the table, in whatever context'
 );
 rollback to halves;
 alter policy tenant_isolation on app.api_key_uses using (true);

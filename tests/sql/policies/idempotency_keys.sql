@@ -1,5 +1,5 @@
 begin;
-select plan(109);
+select plan(110);
 
 -- All that is granted.
 select results_eq(
@@ -357,6 +357,20 @@ select throws_ok(
     $$ update app.idempotency_keys set response = '{}' $$, '42501', null,
     'the role that owns the table keeps no answer'
 );
+select tests.as_superuser();
+savepoint of_none;
+update app.idempotency_keys set created_at = now() - interval '24 hours 1 second'
+where principal_id = tests.user_id('member') and organisation_id not in (
+    tests.organisation(), tests.organisation('Globex')
+);
+select tests.as_nobody();
+set local role saas_owner;
+select throws_ok(
+    $$ update app.idempotency_keys set response = '{}'
+    where organisation_id = '00000000-0000-0000-0000-000000000000' $$, '42501', null,
+    'the role that owns the table keeps no answer to a request in no organisation'
+);
+rollback to of_none;
 -- Each of the two policies that say so holds alone.
 select tests.as_superuser();
 create policy careless on app.idempotency_keys for all to saas_owner using (true);

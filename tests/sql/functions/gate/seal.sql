@@ -39,9 +39,9 @@ select throws_ok(
 )
 from unnest(array[
     'ctx.tenant_id()', 'ctx.user_id()', 'ctx.api_key_id()', 'ctx.role()', 'ctx.request_id()',
-    $$ ctx.permits('projects.read') $$, $$ gate.permits('projects.read') $$,
-    $$ ctx.tenant_for('projects.read') $$, $$ gate.tenant_for('projects.read') $$,
-    $$ gate.context('app.tenant_id') $$, 'gate.own_organisations()',
+    $$ ctx.permits('projects.read') $$, $$ ctx.tenant_for('projects.read') $$,
+    $$ gate.sealed('app.tenant_id') $$, $$ gate.sealed('app.tenant_id', 'projects.read') $$,
+    'gate.own_organisations()',
     'gate.count_own_organisations()',
     $$ gate.find_user('owner@acme.example') $$, $$ gate.create_organisation('x') $$,
     'gate.remove_member(tests.user_id(''viewer''))'
@@ -53,9 +53,9 @@ select throws_ok(
 )
 from unnest(array[
     'ctx.tenant_id()', 'ctx.user_id()', 'ctx.api_key_id()', 'ctx.role()', 'ctx.request_id()',
-    $$ ctx.permits('projects.read') $$, $$ gate.permits('projects.read') $$,
-    $$ ctx.tenant_for('projects.read') $$, $$ gate.tenant_for('projects.read') $$,
-    $$ gate.context('app.tenant_id') $$, 'gate.own_organisations()',
+    $$ ctx.permits('projects.read') $$, $$ ctx.tenant_for('projects.read') $$,
+    $$ gate.sealed('app.tenant_id') $$, $$ gate.sealed('app.tenant_id', 'projects.read') $$,
+    'gate.own_organisations()',
     'gate.count_own_organisations()',
     $$ gate.find_user('owner@acme.example') $$, $$ gate.create_organisation('x') $$,
     'gate.remove_member(tests.user_id(''viewer''))'
@@ -211,8 +211,8 @@ select throws_ok(
     format('an owner may not call %s', f.call)
 )
 from unnest(array[
-    $$ gate.current_seal('', '') $$,
-    $$ gate.seal(tests.user_id('owner'), null, tests.organisation('Globex'), 'owner', 'r') $$,
+    $$ gate.current_seal('', '', '', '', '', '', '') $$, $$ gate.is_sealed('', '') $$, 'gate.refuse_snapshot()',
+    $$ gate.seal('', '', tests.user_id('owner'), null, tests.organisation('Globex'), 'owner', 'r') $$,
     $$ gate.email_digest('owner@acme.example') $$,
     $$ gate.take_login_slot('owner@acme.example') $$,
     $$ gate.login_retry_after('owner@acme.example') $$,

@@ -13,9 +13,7 @@ language sql
 as $$
     select string_agg(p.permission, ' ' order by p.permission collate "C")
     from unnest(array['projects.read', 'projects.write', 'owners.write', 'made.up', '', null]) as p (permission)
-    where
-        ctx.tenant_for(p.permission) = tests.organisation()
-        and gate.tenant_for(p.permission) = tests.organisation();
+    where ctx.tenant_for(p.permission) = tests.organisation();
 $$;
 
 select tests.as('owner');
