@@ -1,4 +1,4 @@
--- As ctx.tenant_id, for saas_owner too.
+-- Null for saas_owner, as ctx.tenant_id is.
 create or replace function ctx.tenant_for(p_permission text)
 returns uuid
 language sql
