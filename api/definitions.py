@@ -65,21 +65,19 @@ Object = tuple[str, str, str | None, str]  # kind, schema, table, name
 
 # The files of the functions whose parsed bodies need a function, directly or by way of others.
 NEEDING: LiteralString = """
-with recursive needing as (
-    select d.objid
-    from pg_catalog.pg_depend as d
-    where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_proc'::regclass
-    and d.refobjid = %s
+with recursive needing (oid) as (
+    select %(oid)s::oid
     union
     select d.objid
     from needing as n
     join pg_catalog.pg_depend as d
         on d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_proc'::regclass
-        and d.refobjid = n.objid
+        and d.refobjid = n.oid
 )
-select distinct 'sql/functions/' || p.pronamespace::regnamespace || '/' || p.proname || '.sql'
+select 'sql/functions/' || p.pronamespace::regnamespace || '/' || p.proname || '.sql'
 from needing as n
-join pg_catalog.pg_proc as p on p.oid = n.objid
+join pg_catalog.pg_proc as p on p.oid = n.oid
+where n.oid <> %(oid)s
 """
 
 
@@ -313,7 +311,7 @@ class _Replay:
 
     def _drop_needing(self, oid: int) -> None:
         """Drop the functions that need this one, to be made again in this run."""
-        paths = {path for (path,) in self.connection.execute(NEEDING, [oid])}
+        paths = {path for (path,) in self.connection.execute(NEEDING, {"oid": oid})}
         self._drop_in_rounds(sorted(paths & recorded(self.connection).keys()))
         for definition in read(self.tree):
             if definition.path in paths:
@@ -335,28 +333,31 @@ class _Replay:
 
     def _drop_leftovers(self, paths: list[str]) -> None:
         """Drop the views and functions whose file is gone; nothing left may need them."""
-        self._as("saas_owner")
         try:
+            self._as("saas_owner")
             self._drop_views([path for path in paths if _kind(path) == "views"])
+            self._drop_in_rounds([path for path in paths if _kind(path) == "functions"])
         except psycopg.errors.DependentObjectsStillExist as error:
-            raise _needed(error) from None
-        self._drop_in_rounds([path for path in paths if _kind(path) == "functions"])
+            detail = (error.diag.message_detail or "").splitlines()
+            raise Failure(
+                f"the file is gone, but {error.diag.message_primary}: {'; '.join(detail)}"
+            ) from None
 
     def _drop_in_rounds(self, waiting: list[str]) -> None:
         """Drop the functions of these files, in whatever order they need each other."""
         while waiting:
-            needed = []
+            needed: list[str] = []
             for path in waiting:
                 try:
                     with self.connection.transaction():
                         self._as(_owner(path))
                         for signature in self._functions(path).values():
                             self.connection.execute(sql.SQL("drop function {}").format(signature))
-                except psycopg.errors.DependentObjectsStillExist as error:
-                    needed.append((path, error))
-            if len(needed) == len(waiting):
-                raise _needed(needed[0][1]) from None
-            waiting = [path for path, _ in needed]
+                except psycopg.errors.DependentObjectsStillExist:
+                    needed.append(path)
+                    if len(needed) == len(waiting):
+                        raise
+            waiting = needed
 
     # views, triggers, policies
 
@@ -416,11 +417,6 @@ class _Replay:
                     table, sql.SQL(", ").join(grantees)
                 )
             )
-
-
-def _needed(error: psycopg.errors.DependentObjectsStillExist) -> Failure:
-    detail = (error.diag.message_detail or "").splitlines()
-    return Failure(f"the file is gone, but {error.diag.message_primary}: {'; '.join(detail)}")
 
 
 def _failure(definition: Definition, error: psycopg.Error) -> Failure:
